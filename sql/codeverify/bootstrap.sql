@@ -1,0 +1,50 @@
+-- Runs first in CREATE EXTENSION: decides what to do about the tables, makes the roles and schemas.
+
+DO $bootstrap$
+DECLARE
+    domains constant name[] := ARRAY[
+        'codeverify', 'tenancy', 'auth', 'scm', 'analysis', 'integrations', 'attestations', 'telemetry',
+        'observability', 'projects', 'experiments_v1', 'production', 'quarantine', 'providers', 'audits'];
+    existing name[];
+    member name;
+BEGIN
+    SELECT coalesce(array_agg(n.nspname ORDER BY n.nspname), '{}')
+    INTO existing
+    FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname = ANY (domains);
+
+    IF cardinality(existing) NOT IN (0, cardinality(domains)) THEN
+        RAISE EXCEPTION 'schemas that codeverify needs exist already: %', array_to_string(existing, ', ')
+            USING ERRCODE = 'VC001',
+                  DETAIL = format('codeverify deploys into the schemas %s.', array_to_string(domains, ', ')),
+                  HINT = 'Rename or drop the schemas named, or install codeverify into another database.';
+    END IF;
+
+    -- Two databases may install at the same time, and roles are shared between them.
+    LOCK TABLE pg_catalog.pg_authid IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH member IN ARRAY ARRAY['owner', 'admin', 'service', 'tenant', 'ingest', 'auditor']::name[] LOOP
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'codeverify_' || member) THEN
+            EXECUTE format(
+                'CREATE ROLE %I NOLOGIN %s',
+                'codeverify_' || member,
+                CASE WHEN member = 'owner' THEN 'BYPASSRLS' ELSE '' END);
+        END IF;
+    END LOOP;
+    IF NOT pg_catalog.pg_has_role('codeverify_service', 'codeverify_tenant', 'USAGE') THEN
+        GRANT codeverify_tenant TO codeverify_service;
+    END IF;
+
+    IF cardinality(existing) = 0 THEN
+        FOREACH member IN ARRAY domains LOOP
+            EXECUTE format('CREATE SCHEMA %I AUTHORIZATION codeverify_owner', member);
+        END LOOP;
+    ELSE
+        -- A dump makes its schemas before its extensions and its tables after them. CREATE SCHEMA IF NOT
+        -- EXISTS takes only a schema that is a member, so they join until the script's last statement.
+        PERFORM pg_catalog.set_config('codeverify.deploy', 'adopt', true);
+        FOREACH member IN ARRAY domains LOOP
+            EXECUTE format('ALTER EXTENSION codeverify ADD SCHEMA %I', member);
+        END LOOP;
+    END IF;
+END
+$bootstrap$;

@@ -1,0 +1,43 @@
+-- Runs last in CREATE EXTENSION: who owns and may call the functions, then the tables.
+
+DO $finalize$
+DECLARE
+    routine record;
+    deployed record;
+BEGIN
+    FOR routine IN
+        SELECT p.oid::pg_catalog.regprocedure AS signature
+        FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        JOIN pg_catalog.pg_proc AS p ON p.oid = d.objid
+        WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass
+          AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+          AND d.deptype = 'e'
+          AND e.extname = 'codeverify'
+    LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO codeverify_owner', routine.signature);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine.signature);
+    END LOOP;
+
+    IF pg_catalog.current_setting('codeverify.deploy') = 'on' THEN
+        PERFORM codeverify.deploy();
+    END IF;
+
+    -- The data belongs to the user: whatever is not code leaves the extension.
+    FOR deployed IN
+        SELECT o.type, o.identity
+        FROM pg_catalog.pg_depend AS d
+        JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
+        WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+          AND d.deptype = 'e'
+          AND e.extname = 'codeverify'
+          AND d.classid IN (
+              'pg_catalog.pg_namespace'::pg_catalog.regclass,
+              'pg_catalog.pg_class'::pg_catalog.regclass,
+              'pg_catalog.pg_type'::pg_catalog.regclass)
+    LOOP
+        EXECUTE format('ALTER EXTENSION codeverify DROP %s %s', deployed.type, deployed.identity);
+    END LOOP;
+END
+$finalize$;

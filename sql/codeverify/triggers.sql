@@ -1,0 +1,23 @@
+-- Runs after all tables exist: one updated_at trigger wherever there is such a column.
+
+DO $triggers$
+DECLARE
+    target record;
+BEGIN
+    FOR target IN
+        SELECT c.oid::pg_catalog.regclass AS name, c.relname
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+        JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+        WHERE a.attname = 'updated_at'
+          AND NOT a.attisdropped
+          AND c.relkind IN ('r', 'p')
+          AND NOT c.relispartition
+          AND r.rolname = 'codeverify_owner'
+    LOOP
+        EXECUTE pg_catalog.format(
+            'CREATE TRIGGER %I BEFORE UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION codeverify.set_updated_at()',
+            target.relname || '_set_updated_at', target.name);
+    END LOOP;
+END
+$triggers$;

@@ -1,0 +1,260 @@
+-- Row security: what keeps one organization's rows from another's.
+
+CREATE FUNCTION tenancy.force_row_security(target regclass)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    relation regclass;
+BEGIN
+    FOR relation IN SELECT t.relid FROM pg_catalog.pg_partition_tree(target) AS t
+    LOOP
+        EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+        EXECUTE pg_catalog.format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.force_row_security(regclass) IS
+    'Enables and forces row security on a table and its partitions. Without a permissive policy nobody but a role with BYPASSRLS sees a row then.';
+
+CREATE FUNCTION tenancy.isolate(target regclass, org_column name DEFAULT 'org_id')
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    relation regclass;
+    relation_name name;
+    policy_name text;
+BEGIN
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+        WHERE a.attrelid = target
+          AND a.attname = org_column
+          AND a.atttypid = 'pg_catalog.uuid'::regtype
+          AND NOT a.attisdropped
+          AND c.relkind IN ('r', 'p'))
+    THEN
+        RAISE EXCEPTION '% cannot be isolated by column "%"', target, org_column
+            USING ERRCODE = 'VC016',
+                  DETAIL = 'Isolation needs a table with a uuid column that names the organization.',
+                  HINT = 'Add the column (org_id uuid NOT NULL DEFAULT tenancy.current_org_id()), or name the one that there is as org_column.';
+    END IF;
+
+    PERFORM tenancy.force_row_security(target);
+    FOR relation IN SELECT t.relid FROM pg_catalog.pg_partition_tree(target) AS t
+    LOOP
+        SELECT c.relname INTO STRICT relation_name FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
+        policy_name := relation_name || '_tenant';
+        EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %s', policy_name, relation);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY %I ON %s AS RESTRICTIVE USING (%I = tenancy.current_org_id()) WITH CHECK (%I = tenancy.current_org_id())',
+            policy_name, relation, org_column, org_column);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON POLICY %I ON %s IS %L',
+            policy_name, relation,
+            'Rows of the organization in context and no others, whatever other policies allow.');
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.isolate(regclass, name) IS
+    'Forces row security on a table and its partitions and adds the restrictive policy <table>_tenant: only rows of the organization in context. Permissive policies must still say who may do what. Raises VC016 when the table has no such uuid column.';
+
+CREATE FUNCTION tenancy.permission_clause(permission text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT CASE
+        WHEN permission IN ('read', 'service') THEN 'true'
+        ELSE pg_catalog.format('tenancy.has_permission(%L)', permission)
+    END
+$function$;
+COMMENT ON FUNCTION tenancy.permission_clause(text) IS
+    'The expression that a permissive policy tests for a permission.';
+
+CREATE FUNCTION tenancy.allow(
+    target regclass,
+    selects text,
+    inserts text,
+    updates text,
+    deletes text,
+    owner_column name DEFAULT NULL)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    relation_name name;
+    rule record;
+BEGIN
+    SELECT c.relname INTO STRICT relation_name FROM pg_catalog.pg_class AS c WHERE c.oid = target;
+
+    FOR rule IN
+        SELECT r.command,
+               r.permission,
+               CASE r.permission WHEN 'service' THEN 'codeverify_service' ELSE 'codeverify_tenant' END AS grantee,
+               relation_name || '_' || pg_catalog.lower(r.command) AS policy_name,
+               pg_catalog.concat_ws(
+                   ' ',
+                   CASE WHEN r.command <> 'INSERT' THEN pg_catalog.format('USING (%s)', tenancy.permission_clause(r.permission)) END,
+                   CASE WHEN r.command IN ('INSERT', 'UPDATE') THEN pg_catalog.format('WITH CHECK (%s)', tenancy.permission_clause(r.permission)) END
+               ) AS clauses
+        FROM (VALUES ('SELECT', selects), ('INSERT', inserts), ('UPDATE', updates), ('DELETE', deletes))
+            AS r (command, permission)
+        WHERE r.permission IS NOT NULL
+    LOOP
+        EXECUTE pg_catalog.format('GRANT %s ON %s TO %I', rule.command, target, rule.grantee);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY %I ON %s FOR %s TO %I %s',
+            rule.policy_name, target, rule.command, rule.grantee, rule.clauses);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON POLICY %I ON %s IS %L',
+            rule.policy_name, target,
+            CASE rule.permission
+                WHEN 'service' THEN 'The trusted service role only.'
+                ELSE pg_catalog.format('Takes the permission "%s" inside the organization.', rule.permission)
+            END);
+    END LOOP;
+
+    IF owner_column IS NOT NULL THEN
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY %I ON %s AS RESTRICTIVE USING (%I = tenancy.current_user_id()) WITH CHECK (%I = tenancy.current_user_id())',
+            relation_name || '_own', target, owner_column, owner_column);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON POLICY %I ON %s IS %L',
+            relation_name || '_own', target, 'Rows of the user in context and no others.');
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.allow(regclass, text, text, text, text, name) IS
+    'Grants the four commands on an isolated table and adds a permissive policy for each. An argument is NULL (nobody), read, write, manage or own (a permission inside the organization) or service (the trusted service role alone). With owner_column, rows are further limited to the user in context.';
+
+CREATE FUNCTION tenancy.protect(target regclass, org_column name DEFAULT 'org_id')
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    relation_schema name;
+    relation_name name;
+BEGIN
+    PERFORM tenancy.isolate(target, org_column);
+
+    SELECT n.nspname, c.relname
+    INTO STRICT relation_schema, relation_name
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE c.oid = target;
+
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = target AND p.polpermissive) THEN
+        EXECUTE pg_catalog.format('CREATE POLICY %I ON %s USING (true)', relation_name || '_members', target);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON POLICY %I ON %s IS %L',
+            relation_name || '_members', target, 'Inside the organization the grants on the table decide.');
+    END IF;
+
+    IF NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0]
+        WHERE i.indrelid = target
+          AND a.attname = org_column
+          AND i.indpred IS NULL)
+    THEN
+        EXECUTE pg_catalog.format(
+            'CREATE INDEX %I ON %s (%I)',
+            relation_name || '_' || org_column || '_idx', target, org_column);
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.protect(regclass, name) IS
+    'Isolates a table of your own by organization: row security enabled and forced on it and its partitions, the restrictive policy <table>_tenant, an index that begins with the column, and, when the table has no permissive policy yet, <table>_members so that grants decide inside the organization. May be called again, as after adding partitions. Example: SELECT tenancy.protect(''public.tickets'');';
+GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, name) TO codeverify_admin;
+GRANT EXECUTE ON FUNCTION tenancy.isolate(regclass, name) TO codeverify_admin;
+GRANT EXECUTE ON FUNCTION tenancy.force_row_security(regclass) TO codeverify_admin;
+
+CREATE FUNCTION tenancy.unprotect(target regclass)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    relation record;
+    policy_name text;
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+        WHERE c.oid = target
+          AND r.rolname = 'codeverify_owner')
+    THEN
+        RAISE EXCEPTION '% belongs to codeverify and stays isolated', target
+            USING ERRCODE = 'VC016',
+                  HINT = 'tenancy.unprotect() is for tables of your own.';
+    END IF;
+
+    FOR relation IN
+        SELECT t.relid::regclass AS name, c.relname
+        FROM pg_catalog.pg_partition_tree(target) AS t
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+    LOOP
+        FOREACH policy_name IN ARRAY ARRAY[relation.relname || '_tenant', relation.relname || '_members']
+        LOOP
+            EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %s', policy_name, relation.name);
+        END LOOP;
+        -- Policies of the user's own keep row security on.
+        IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = relation.name) THEN
+            EXECUTE pg_catalog.format('ALTER TABLE %s NO FORCE ROW LEVEL SECURITY', relation.name);
+            EXECUTE pg_catalog.format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY', relation.name);
+        END IF;
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.unprotect(regclass) IS
+    'Undoes tenancy.protect() on a table of your own and its partitions; row security stays on where policies of yours remain. Raises VC016 for the tables of codeverify.';
+GRANT EXECUTE ON FUNCTION tenancy.unprotect(regclass) TO codeverify_admin;
+
+CREATE FUNCTION tenancy.warn_of_unprotected_tables()
+RETURNS event_trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    target regclass;
+BEGIN
+    FOR target IN
+        SELECT DISTINCT c.oid::regclass
+        FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
+        JOIN pg_catalog.pg_class AS c ON c.oid = d.objid AND d.classid = 'pg_catalog.pg_class'::regclass
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
+        JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+        WHERE c.relkind IN ('r', 'p')
+          AND c.relpersistence <> 't'
+          AND NOT c.relrowsecurity
+          AND a.attname = 'org_id'
+          AND a.atttypid = 'pg_catalog.uuid'::regtype
+          AND NOT a.attisdropped
+          AND NOT d.in_extension
+          AND r.rolname <> 'codeverify_owner'
+    LOOP
+        RAISE WARNING 'table % has a column org_id and no row security', target
+            USING HINT = pg_catalog.format('To isolate it by organization: SELECT tenancy.protect(%L);', target);
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.warn_of_unprotected_tables() IS
+    'Event trigger function: warns when a table with a column org_id is made without row security.';
+
+CREATE EVENT TRIGGER codeverify_warn_of_unprotected_tables
+ON ddl_command_end
+WHEN TAG IN ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE')
+EXECUTE FUNCTION tenancy.warn_of_unprotected_tables();
+COMMENT ON EVENT TRIGGER codeverify_warn_of_unprotected_tables IS
+    'Warns when a table with a column org_id is made without row security.';

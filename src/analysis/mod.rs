@@ -1,0 +1,3 @@
+//! Analyses and their findings.
+
+

@@ -1,0 +1,4 @@
+//! Who gets in: API keys.
+
+pub mod api_key;
+pub mod sql;

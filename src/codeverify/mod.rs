@@ -1,0 +1,9 @@
+//! The extension itself: deployment, settings, errors.
+
+pub mod deploy;
+pub mod errors;
+pub mod owner;
+pub mod query;
+pub mod raise;
+pub mod settings;
+pub mod sql;

@@ -1,0 +1,53 @@
+//! Runs a piece of work with the rights of codeverify_owner.
+
+use std::ffi::c_int;
+
+use pgrx::pg_sys;
+
+/// The role that owns the data; it passes row security, so what runs as it filters by org_id itself.
+pub const OWNER_ROLE: &std::ffi::CStr = c"codeverify_owner";
+
+/// Runs `work` as codeverify_owner with `search_path` pinned, as a SECURITY DEFINER function would,
+/// and goes back to the caller's identity before it returns. Unlike in such a function, the caller
+/// can set the tenant's context afterwards (a setting that is refused while an identity is borrowed).
+///
+/// If `work` ends in an error, the (sub)transaction that PostgreSQL aborts restores both.
+pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
+    let mut caller = pg_sys::InvalidOid;
+    let mut security_context: c_int = 0;
+    // SAFETY: plain calls into the backend from its one thread; the pointers are to live locals and
+    // 'static strings.
+    let nest_level = unsafe {
+        let owner = pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), false);
+        pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
+        pg_sys::SetUserIdAndSecContext(owner, security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+        let nest_level = pg_sys::NewGUCNestLevel();
+        pg_sys::set_config_option(
+            c"search_path".as_ptr(),
+            c"pg_catalog, pg_temp".as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+        nest_level
+    };
+    let result = work();
+    // SAFETY: undoes exactly what was done above.
+    unsafe {
+        pg_sys::AtEOXact_GUC(true, nest_level);
+        pg_sys::SetUserIdAndSecContext(caller, security_context);
+    }
+    result
+}
+
+/// Whether the current role has the privileges of `role` (superusers have all).
+pub fn caller_has_role(role: &std::ffi::CStr) -> bool {
+    // SAFETY: catalog look-ups with a 'static string; a missing role gives InvalidOid.
+    unsafe {
+        let oid = pg_sys::get_role_oid(role.as_ptr(), true);
+        oid != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetUserId(), oid)
+    }
+}

@@ -1,0 +1,115 @@
+//! Functions of schema codeverify; their comments and grants are in sql/codeverify/functions.sql.
+
+use std::str::FromStr;
+
+use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::prelude::*;
+use pgrx::spi::quote_identifier;
+
+use super::deploy::{deployed_objects, Deployed, DEPLOYED};
+use super::errors::Error;
+use super::owner::as_owner;
+use super::query::{select, select_one};
+use super::raise::{or_raise, raise};
+
+extension_sql_file!(
+    "../../sql/codeverify/functions.sql",
+    name = "codeverify_functions",
+    requires = [version, is_cron_expression, deploy, uninstall]
+);
+
+#[pg_extern(schema = "codeverify", immutable, parallel_safe)]
+fn version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+#[pg_extern(schema = "codeverify", immutable, parallel_safe)]
+fn is_cron_expression(expression: &str) -> bool {
+    let fields = expression.split_ascii_whitespace().count();
+    (fields == 5 || expression.starts_with('@')) && croner::Cron::from_str(expression).is_ok()
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
+fn deploy() -> &'static str {
+    or_raise(require_superuser());
+    if is_citus_worker() {
+        return "worker";
+    }
+    let objects = deployed_objects();
+    let existing = existing_names(&objects);
+    if existing.len() == objects.len() {
+        return "adopted";
+    }
+    if !existing.is_empty() {
+        raise(Error::PartlyDeployed { existing });
+    }
+    as_owner(|| {
+        for file in DEPLOYED {
+            Spi::run(file.text).unwrap_or_report();
+        }
+    });
+    "deployed"
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
+fn uninstall(confirm: &str) {
+    or_raise(require_superuser());
+    let database = select_one::<String>("SELECT pg_catalog.current_database()::text", &[]).unwrap_or_default();
+    if confirm != database {
+        raise(Error::NotConfirmed { database });
+    }
+    let objects = deployed_objects();
+    let existing = existing_names(&objects);
+    for kind in ["VIEW", "TABLE", "TYPE"] {
+        let names: Vec<&str> = objects
+            .iter()
+            .filter(|object| object.kind == kind && existing.contains(&object.name))
+            .map(|object| object.name.as_str())
+            .collect();
+        if !names.is_empty() {
+            Spi::run(&format!("DROP {kind} {}", names.join(", "))).unwrap_or_report();
+        }
+    }
+    for schema in schemas_outside_the_extension() {
+        Spi::run(&format!("ALTER EXTENSION codeverify ADD SCHEMA {}", quote_identifier(schema))).unwrap_or_report();
+    }
+}
+
+fn require_superuser() -> Result<(), Error> {
+    // SAFETY: a look-up about the current role.
+    if unsafe { pg_sys::superuser() } {
+        Ok(())
+    } else {
+        Err(Error::DeployNeedsSuperuser)
+    }
+}
+
+/// On a Citus worker the coordinator makes the tables.
+fn is_citus_worker() -> bool {
+    let citus = select_one::<bool>("SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL", &[]);
+    citus == Some(true)
+        && select_one::<bool>("SELECT groupid > 0 FROM pg_catalog.pg_dist_local_group", &[]) == Some(true)
+}
+
+fn existing_names(objects: &[Deployed]) -> Vec<String> {
+    let names: Vec<String> = objects.iter().map(|object| object.name.clone()).collect();
+    select(
+        "SELECT n FROM pg_catalog.unnest($1) AS n \
+         WHERE pg_catalog.to_regclass(n) IS NOT NULL OR pg_catalog.to_regtype(n) IS NOT NULL",
+        &[names.into()],
+        |rows| rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default())).collect(),
+    )
+}
+
+/// The schemas that hold functions of the extension.
+fn schemas_outside_the_extension() -> Vec<String> {
+    select(
+        "SELECT n.nspname::text FROM pg_catalog.pg_namespace AS n \
+         JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner \
+         WHERE r.rolname = 'codeverify_owner' AND NOT EXISTS ( \
+             SELECT FROM pg_catalog.pg_depend AS d \
+             WHERE d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objid = n.oid AND d.deptype = 'e')",
+        &[],
+        |rows| rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default())).collect(),
+    )
+}

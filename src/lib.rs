@@ -1,0 +1,23 @@
+//! codeverify: the complete back end of a code-verification platform inside PostgreSQL.
+//!
+//! One domain is one schema, one folder below `sql/` and, where it needs Rust, one module here.
+//! Modules named `sql` are the thin glue that PostgreSQL calls; everything beside them is pure
+//! logic that imports no pgrx and is tested with plain `#[test]`.
+
+mod analysis;
+mod auth;
+mod codeverify;
+mod schemas;
+mod tenancy;
+
+pgrx::pg_module_magic!(name, version);
+
+pgrx::extension_sql_file!("../sql/codeverify/bootstrap.sql", name = "bootstrap", bootstrap);
+pgrx::extension_sql_file!("../sql/codeverify/finalize.sql", name = "finalize", finalize);
+
+/// Runs once in each process that loads the library, before any of its functions.
+#[pgrx::pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    codeverify::settings::define();
+    tenancy::settings::define();
+}

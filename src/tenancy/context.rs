@@ -1,0 +1,83 @@
+//! Sets the context of a transaction, once.
+
+use std::cell::Cell;
+use std::ffi::{CStr, CString};
+
+use pgrx::{pg_sys, register_xact_callback, PgXactCallbackEvent};
+use uuid::Uuid;
+
+use super::permission::{MemberRole, Permission};
+use super::settings;
+use crate::codeverify::errors::Error;
+
+/// Whom a transaction acts for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub org_id: Uuid,
+    pub user_id: Option<Uuid>,
+    pub role: MemberRole,
+}
+
+thread_local! {
+    /// The first identity of the transaction: it outlives ROLLBACK TO SAVEPOINT and RESET ALL, because
+    /// a cursor opened under it may too.
+    static FIRST: Cell<Option<Identity>> = const { Cell::new(None) };
+}
+
+fn current() -> Option<Identity> {
+    settings::org_id().map(|org_id| Identity {
+        org_id,
+        user_id: settings::user_id(),
+        role: settings::member_role().unwrap_or(MemberRole::Viewer),
+    })
+}
+
+/// Makes `identity` the context until the transaction ends. The same identity may be set again; a
+/// different one is refused.
+pub fn set(identity: Identity) -> Result<(), Error> {
+    let taken = |earlier: Option<Identity>| earlier.is_some_and(|earlier| earlier != identity);
+    if taken(FIRST.get()) || taken(current()) {
+        return Err(Error::ContextConflict);
+    }
+    if FIRST.replace(Some(identity)).is_none() {
+        for end in [PgXactCallbackEvent::Commit, PgXactCallbackEvent::Abort, PgXactCallbackEvent::Prepare] {
+            register_xact_callback(end, || FIRST.set(None));
+        }
+    }
+    set_for_transaction(settings::ORG_ID, &identity.org_id.to_string());
+    set_for_transaction(settings::USER_ID, &identity.user_id.map(|id| id.to_string()).unwrap_or_default());
+    set_for_transaction(settings::MEMBER_ROLE, identity.role.name());
+    Ok(())
+}
+
+/// The organization in context, or the error that says how to get one.
+pub fn require_org_id() -> Result<Uuid, Error> {
+    settings::org_id().ok_or(Error::ContextMissing)
+}
+
+/// Refuses unless the context's role has the permission.
+pub fn require_permission(permission: Permission, name: &'static str) -> Result<(), Error> {
+    match settings::member_role() {
+        Some(role) if role.allows(permission) => Ok(()),
+        _ => Err(Error::RoleNotAllowed { permission: name }),
+    }
+}
+
+fn set_for_transaction(name: &CStr, value: &str) {
+    // UUIDs and role names hold no NUL byte; an empty value would clear the setting, which fails closed.
+    let value = CString::new(value).unwrap_or_default();
+    // SAFETY: both strings outlive the call, which copies them. The server itself refuses while an
+    // identity is borrowed (GUC_NOT_WHILE_SEC_REST).
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_LOCAL,
+            true,
+            0,
+            false,
+        );
+    }
+}

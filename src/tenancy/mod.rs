@@ -1,0 +1,6 @@
+//! Tenants: who acts for which organization, and what that allows.
+
+pub mod context;
+pub mod permission;
+pub mod settings;
+pub mod sql;

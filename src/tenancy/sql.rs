@@ -1,0 +1,77 @@
+//! Functions of schema tenancy that need Rust; their comments and grants are in sql/tenancy/functions.sql.
+
+use pgrx::prelude::*;
+use uuid::Uuid;
+
+use super::context::{self, Identity};
+use super::permission::{MemberRole, Permission};
+use super::settings;
+use crate::codeverify::errors::Error;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::select_one;
+use crate::codeverify::raise::{or_raise, raise};
+
+extension_sql_file!(
+    "../../sql/tenancy/functions.sql",
+    name = "tenancy_functions",
+    requires = [current_org_id, current_user_id, current_role, has_permission, assume]
+);
+extension_sql_file!("../../sql/tenancy/isolation.sql", name = "tenancy_isolation", requires = ["tenancy_functions"]);
+
+/// A uuid of the standard crate as PostgreSQL's.
+pub fn to_datum(id: Uuid) -> pgrx::Uuid {
+    pgrx::Uuid::from_bytes(*id.as_bytes())
+}
+
+/// PostgreSQL's uuid as one of the standard crate.
+pub fn from_datum(id: pgrx::Uuid) -> Uuid {
+    Uuid::from_bytes(*id.as_bytes())
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn current_org_id() -> Option<pgrx::Uuid> {
+    settings::org_id().map(to_datum)
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn current_user_id() -> Option<pgrx::Uuid> {
+    settings::user_id().map(to_datum)
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn current_role() -> Option<&'static str> {
+    settings::member_role().map(MemberRole::name)
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn has_permission(permission: &str) -> bool {
+    match permission.parse::<Permission>() {
+        Ok(wanted) => settings::member_role().is_some_and(|role| role.allows(wanted)),
+        Err(()) => raise(Error::UnknownPermission { permission: permission.to_owned() }),
+    }
+}
+
+#[pg_extern(schema = "tenancy", volatile, parallel_unsafe)]
+fn assume(org_id: pgrx::Uuid, user_id: default!(Option<pgrx::Uuid>, "NULL")) {
+    let org_id = from_datum(org_id);
+    let user_id = user_id.map(from_datum);
+    let role = or_raise(as_owner(|| find_role(org_id, user_id)));
+    or_raise(context::set(Identity { org_id, user_id, role }));
+}
+
+/// The role to act with: the member's own; without a user the trusted caller acts as an owner would.
+fn find_role(org_id: Uuid, user_id: Option<Uuid>) -> Result<MemberRole, Error> {
+    let organization = to_datum(org_id).into();
+    if select_one::<bool>("SELECT true FROM tenancy.organizations WHERE id = $1", &[organization]).is_none() {
+        return Err(Error::NoSuchOrganization { org_id: org_id.to_string() });
+    }
+    let Some(user_id) = user_id else {
+        return Ok(MemberRole::Owner);
+    };
+    select_one::<String>(
+        "SELECT role FROM tenancy.org_memberships WHERE org_id = $1 AND user_id = $2",
+        &[to_datum(org_id).into(), to_datum(user_id).into()],
+    )
+    .and_then(|name| name.parse().ok())
+    .ok_or(Error::NotAMember { user_id: user_id.to_string(), org_id: org_id.to_string() })
+}
