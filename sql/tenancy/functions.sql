@@ -6,6 +6,8 @@ COMMENT ON FUNCTION tenancy."current_role"() IS
     'Role inside the organization that the current transaction acts with: owner, admin, member, developer or viewer; NULL without a context.';
 COMMENT ON FUNCTION tenancy.has_permission(text) IS
     'Whether the role in context has the permission: read (every role), write (member, developer, admin, owner), manage (admin, owner) or own (owner). False without a context. Raises VC017 for any other name.';
+COMMENT ON FUNCTION tenancy.require_permission(text) IS
+    'The organization in context, where its role has the permission. Raises VC011 without a context, VC014 without the permission, VC017 for an unknown one. For functions: tenant uuid := tenancy.require_permission(''write'');';
 COMMENT ON FUNCTION tenancy.assume(uuid, uuid) IS
     'For the trusted service role: makes an organization, and the user if one is named, the context until the transaction ends. The user must be a member; without one the caller acts as an owner would. Raises VC010 when the transaction already acts for another identity, VC012 when the user is no member, VC015 when the organization does not exist. Example: BEGIN; SELECT tenancy.assume(''0f0e…'', ''5a5b…''); … COMMIT;';
 GRANT EXECUTE ON FUNCTION tenancy.current_org_id()
@@ -15,6 +17,8 @@ TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, c
 GRANT EXECUTE ON FUNCTION tenancy."current_role"()
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
 GRANT EXECUTE ON FUNCTION tenancy.has_permission(text)
+TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
+GRANT EXECUTE ON FUNCTION tenancy.require_permission(text)
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
 GRANT EXECUTE ON FUNCTION tenancy.assume(uuid, uuid) TO codeverify_service;
 

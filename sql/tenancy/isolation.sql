@@ -1,5 +1,22 @@
 -- Row security: what keeps one organization's rows from another's.
 
+CREATE FUNCTION tenancy.list_partition_tree(target regclass)
+RETURNS SETOF regclass
+LANGUAGE sql
+STABLE
+ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- pg_partition_tree() gives nothing for a table that neither has nor is a partition.
+    SELECT target
+    UNION
+    SELECT t.relid
+    FROM pg_catalog.pg_partition_tree(target) AS t
+$function$;
+COMMENT ON FUNCTION tenancy.list_partition_tree(regclass) IS
+    'A table and, where it is partitioned, its partitions at every level.';
+GRANT EXECUTE ON FUNCTION tenancy.list_partition_tree(regclass) TO codeverify_admin;
+
 CREATE FUNCTION tenancy.force_row_security(target regclass)
 RETURNS void
 LANGUAGE plpgsql
@@ -8,7 +25,7 @@ AS $function$
 DECLARE
     relation regclass;
 BEGIN
-    FOR relation IN SELECT t.relid FROM pg_catalog.pg_partition_tree(target) AS t
+    FOR relation IN SELECT t.relation FROM tenancy.list_partition_tree(target) AS t (relation)
     LOOP
         EXECUTE pg_catalog.format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
         EXECUTE pg_catalog.format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
@@ -45,7 +62,7 @@ BEGIN
     END IF;
 
     PERFORM tenancy.force_row_security(target);
-    FOR relation IN SELECT t.relid FROM pg_catalog.pg_partition_tree(target) AS t
+    FOR relation IN SELECT t.relation FROM tenancy.list_partition_tree(target) AS t (relation)
     LOOP
         SELECT c.relname INTO STRICT relation_name FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
         policy_name := relation_name || '_tenant';
@@ -201,9 +218,9 @@ BEGIN
     END IF;
 
     FOR relation IN
-        SELECT t.relid::regclass AS name, c.relname
-        FROM pg_catalog.pg_partition_tree(target) AS t
-        JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+        SELECT t.name, c.relname
+        FROM tenancy.list_partition_tree(target) AS t (name)
+        JOIN pg_catalog.pg_class AS c ON c.oid = t.name
     LOOP
         FOREACH policy_name IN ARRAY ARRAY[relation.relname || '_tenant', relation.relname || '_members']
         LOOP
@@ -234,7 +251,8 @@ BEGIN
         FROM pg_catalog.pg_event_trigger_ddl_commands() AS d
         JOIN pg_catalog.pg_class AS c ON c.oid = d.objid AND d.classid = 'pg_catalog.pg_class'::regclass
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid
-        JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
         WHERE c.relkind IN ('r', 'p')
           AND c.relpersistence <> 't'
           AND NOT c.relrowsecurity
@@ -242,6 +260,7 @@ BEGIN
           AND a.atttypid = 'pg_catalog.uuid'::regtype
           AND NOT a.attisdropped
           AND NOT d.in_extension
+          -- A restore makes the tables of codeverify first and isolates them at its end.
           AND r.rolname <> 'codeverify_owner'
     LOOP
         RAISE WARNING 'table % has a column org_id and no row security', target

@@ -1,3 +1,6 @@
 //! Analyses and their findings.
 
-
+mod export;
+mod import;
+pub mod sarif;
+pub mod sql;

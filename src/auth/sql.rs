@@ -24,13 +24,16 @@ extension_sql_file!(
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn create_api_key(
-    org_id: pgrx::Uuid,
-    name: &str,
-    scopes: default!(JsonB, "'[\"read\"]'"),
+    org_id: Option<pgrx::Uuid>,
+    name: Option<&str>,
+    scopes: default!(Option<JsonB>, "'[\"read\"]'"),
     expires_at: default!(Option<TimestampWithTimeZone>, "NULL"),
     service_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> TableIterator<'static, (name!(api_key_id, pgrx::Uuid), name!(api_key, String))> {
+    let org_id = or_raise(org_id.ok_or(Error::ContextMissing));
     or_raise(require_key_manager(from_datum(org_id)));
+    let name = or_raise(name.ok_or_else(|| invalid_request("a key needs a name")));
+    let scopes = or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
     or_raise(check_scopes(&scopes.0));
     let key = or_raise(ApiKey::generate(|bytes| getrandom::fill(bytes)).map_err(|_| Error::NoRandomness));
     let created_by = settings::user_id().map(to_datum);
@@ -58,23 +61,24 @@ fn create_api_key(
 /// A tenant manages its own keys; a trusted role that has taken on no tenant manages any.
 fn require_key_manager(org_id: Uuid) -> Result<(), Error> {
     match settings::org_id() {
-        Some(current) if current == org_id => context::require_permission(Permission::Manage, "manage"),
+        Some(current) if current == org_id => context::require_permission(Permission::Manage).map(|_| ()),
         None if [c"codeverify_service", c"codeverify_admin"].into_iter().any(caller_has_role) => Ok(()),
         None => Err(Error::ContextMissing),
         Some(_) => Err(Error::NoSuchOrganization { org_id: org_id.to_string() }),
     }
 }
 
-/// Scopes are an array of names; a key is never wider than the context that makes it.
+/// Scopes are an array of names, at least one.
 fn check_scopes(scopes: &Value) -> Result<(), Error> {
-    let invalid = |problem: &str| Err(Error::InvalidApiKeyRequest { problem: problem.to_owned() });
-    let Some(names) = scopes.as_array() else {
-        return invalid("scopes is not an array");
-    };
-    if names.is_empty() || !names.iter().all(|name| name.as_str().is_some_and(|name| !name.is_empty())) {
-        return invalid("scopes must be names, at least one");
+    let is_name = |scope: &Value| scope.as_str().is_some_and(|name| !name.is_empty());
+    match scopes.as_array() {
+        Some(names) if !names.is_empty() && names.iter().all(is_name) => Ok(()),
+        _ => Err(invalid_request("scopes must be an array of names")),
     }
-    Ok(())
+}
+
+fn invalid_request(problem: &str) -> Error {
+    Error::InvalidApiKeyRequest { problem: problem.to_owned() }
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]

@@ -2,6 +2,8 @@
 
 pub mod deploy;
 pub mod errors;
+pub mod interrupts;
+pub mod jsonb;
 pub mod owner;
 pub mod query;
 pub mod raise;

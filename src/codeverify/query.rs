@@ -49,6 +49,12 @@ pub fn update_one<T: FromDatum + IntoDatum>(sql: &'static str, arguments: &[Datu
     update(sql, arguments, first_value)
 }
 
+/// Runs a script: statements one after another, each to its end. (`Spi::run` stops a SELECT after its
+/// first row, which would leave calls for the other rows undone.)
+pub fn run_script(sql: &str) {
+    Spi::connect_mut(|client| client.update(sql, None, &[]).map(|_| ())).unwrap_or_report();
+}
+
 fn first_value<T: FromDatum + IntoDatum>(rows: SpiTupleTable) -> Result<Option<T>> {
     if rows.is_empty() {
         Ok(None)

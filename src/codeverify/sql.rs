@@ -2,14 +2,13 @@
 
 use std::str::FromStr;
 
-use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 use pgrx::spi::quote_identifier;
 
 use super::deploy::{deployed_objects, Deployed, DEPLOYED};
 use super::errors::Error;
 use super::owner::as_owner;
-use super::query::{select, select_one};
+use super::query::{run_script, select, select_one};
 use super::raise::{or_raise, raise};
 
 extension_sql_file!(
@@ -45,7 +44,7 @@ fn deploy() -> &'static str {
     }
     as_owner(|| {
         for file in DEPLOYED {
-            Spi::run(file.text).unwrap_or_report();
+            run_script(file.text);
         }
     });
     "deployed"
@@ -67,11 +66,11 @@ fn uninstall(confirm: &str) {
             .map(|object| object.name.as_str())
             .collect();
         if !names.is_empty() {
-            Spi::run(&format!("DROP {kind} {}", names.join(", "))).unwrap_or_report();
+            run_script(&format!("DROP {kind} {}", names.join(", ")));
         }
     }
     for schema in schemas_outside_the_extension() {
-        Spi::run(&format!("ALTER EXTENSION codeverify ADD SCHEMA {}", quote_identifier(schema))).unwrap_or_report();
+        run_script(&format!("ALTER EXTENSION codeverify ADD SCHEMA {}", quote_identifier(schema)));
     }
 }
 

@@ -50,16 +50,13 @@ pub fn set(identity: Identity) -> Result<(), Error> {
     Ok(())
 }
 
-/// The organization in context, or the error that says how to get one.
-pub fn require_org_id() -> Result<Uuid, Error> {
-    settings::org_id().ok_or(Error::ContextMissing)
-}
-
-/// Refuses unless the context's role has the permission.
-pub fn require_permission(permission: Permission, name: &'static str) -> Result<(), Error> {
-    match settings::member_role() {
-        Some(role) if role.allows(permission) => Ok(()),
-        _ => Err(Error::RoleNotAllowed { permission: name }),
+/// The organization in context, if the context's role has the permission there.
+pub fn require_permission(permission: Permission) -> Result<Uuid, Error> {
+    let org_id = settings::org_id().ok_or(Error::ContextMissing)?;
+    if settings::member_role().is_some_and(|role| role.allows(permission)) {
+        Ok(org_id)
+    } else {
+        Err(Error::RoleNotAllowed { permission: permission.name() })
     }
 }
 

@@ -68,17 +68,25 @@ impl FromStr for MemberRole {
     }
 }
 
+impl Permission {
+    pub const ALL: [Permission; 4] = [Permission::Read, Permission::Write, Permission::Manage, Permission::Own];
+
+    /// The name that policies and functions ask by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Permission::Read => "read",
+            Permission::Write => "write",
+            Permission::Manage => "manage",
+            Permission::Own => "own",
+        }
+    }
+}
+
 impl FromStr for Permission {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        match name {
-            "read" => Ok(Permission::Read),
-            "write" => Ok(Permission::Write),
-            "manage" => Ok(Permission::Manage),
-            "own" => Ok(Permission::Own),
-            _ => Err(()),
-        }
+        Permission::ALL.into_iter().find(|permission| permission.name() == name).ok_or(())
     }
 }
 
@@ -89,7 +97,7 @@ mod tests {
     #[test]
     fn roles_allow_what_the_documents_say() {
         let allowed = |role: MemberRole| {
-            [Permission::Read, Permission::Write, Permission::Manage, Permission::Own].map(|p| role.allows(p))
+            Permission::ALL.map(|permission| role.allows(permission))
         };
         assert_eq!(allowed(MemberRole::Owner), [true, true, true, true]);
         assert_eq!(allowed(MemberRole::Admin), [true, true, true, false]);

@@ -9,12 +9,12 @@ use super::settings;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::select_one;
-use crate::codeverify::raise::{or_raise, raise};
+use crate::codeverify::raise::or_raise;
 
 extension_sql_file!(
     "../../sql/tenancy/functions.sql",
     name = "tenancy_functions",
-    requires = [current_org_id, current_user_id, current_role, has_permission, assume]
+    requires = [current_org_id, current_user_id, current_role, has_permission, require_permission, assume]
 );
 extension_sql_file!("../../sql/tenancy/isolation.sql", name = "tenancy_isolation", requires = ["tenancy_functions"]);
 
@@ -45,15 +45,23 @@ fn current_role() -> Option<&'static str> {
 
 #[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
 fn has_permission(permission: &str) -> bool {
-    match permission.parse::<Permission>() {
-        Ok(wanted) => settings::member_role().is_some_and(|role| role.allows(wanted)),
-        Err(()) => raise(Error::UnknownPermission { permission: permission.to_owned() }),
-    }
+    let wanted = or_raise(parse_permission(permission));
+    settings::member_role().is_some_and(|role| role.allows(wanted))
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn require_permission(permission: &str) -> pgrx::Uuid {
+    let wanted = or_raise(parse_permission(permission));
+    to_datum(or_raise(context::require_permission(wanted)))
+}
+
+fn parse_permission(name: &str) -> Result<Permission, Error> {
+    name.parse().map_err(|()| Error::UnknownPermission { permission: name.to_owned() })
 }
 
 #[pg_extern(schema = "tenancy", volatile, parallel_unsafe)]
-fn assume(org_id: pgrx::Uuid, user_id: default!(Option<pgrx::Uuid>, "NULL")) {
-    let org_id = from_datum(org_id);
+fn assume(org_id: Option<pgrx::Uuid>, user_id: default!(Option<pgrx::Uuid>, "NULL")) {
+    let org_id = or_raise(org_id.map(from_datum).ok_or(Error::ContextMissing));
     let user_id = user_id.map(from_datum);
     let role = or_raise(as_owner(|| find_role(org_id, user_id)));
     or_raise(context::set(Identity { org_id, user_id, role }));

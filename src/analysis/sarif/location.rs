@@ -111,7 +111,9 @@ impl<'v> Bases<'v> {
     /// The absolute URI of a base that [`Bases::place`] stops at.
     pub fn base_uri(&self, id: &str) -> Option<String> {
         let placed = self.place("x", Some(id));
-        placed.base_uri.filter(|_| placed.base_id.as_deref() == Some(id))
+        placed
+            .base_uri
+            .filter(|_| placed.base_id.as_deref() == Some(id))
     }
 
     fn absolute(&self, reference: &str, base_id: &str) -> Option<String> {

@@ -17,11 +17,13 @@ pub enum Shape {
     /// A line number, which must be at least 1.
     Line,
     Texts,
+    /// Strings each of which is kept once.
+    Set,
     /// A property bag: anything, with `tags` an array of different strings.
     Bag,
     Map(&'static Record),
     Record(&'static Record),
-    /// At least this many different or possibly equal records.
+    /// At least this many records, which may or may not be equal.
     List(&'static Record, usize, Repeats),
 }
 
@@ -60,7 +62,7 @@ const fn record(members: &'static [(&'static str, Shape)]) -> Record {
 }
 
 use Repeats::{Dropped, Kept};
-use Shape::{Bag, Guid, Integer, Line, List, Map, Reference, Text, Texts, Uri, Word};
+use Shape::{Bag, Guid, Integer, Line, List, Map, Reference, Set, Text, Texts, Uri, Word};
 
 pub static MESSAGE: Record = Record {
     one_of: &["text", "id"],
@@ -134,7 +136,7 @@ static RELATIONSHIP: Record = Record {
     required: &["target"],
     ..record(&[
         ("target", Integer(0)),
-        ("kinds", Texts),
+        ("kinds", Set),
         ("description", Shape::Record(&MESSAGE)),
         ("properties", Bag),
     ])
@@ -172,7 +174,7 @@ pub static THREAD_FLOW_LOCATION: Record = Record {
     ..record(&[
         ("location", Shape::Record(&LOCATION)),
         ("stack", Shape::Record(&STACK)),
-        ("kinds", Texts),
+        ("kinds", Set),
         ("module", Text),
         ("state", Map(&FORMATTED)),
         ("nestingLevel", Integer(0)),

@@ -71,12 +71,12 @@ pub fn tidy(
             }
             Some(Value::from(number))
         }
-        Shape::Texts => {
-            let items = as_items(value, path)?;
-            for (position, item) in items.iter().enumerate() {
-                as_string(item, &path.index(position))?;
-            }
-            (!items.is_empty()).then(|| value.clone())
+        Shape::Texts => some_texts(as_texts(value, path)?),
+        Shape::Set => {
+            let mut seen = HashSet::new();
+            let mut texts = as_texts(value, path)?;
+            texts.retain(|text| seen.insert(*text));
+            some_texts(texts)
         }
         Shape::Bag => tidy_bag(as_object(value, path)?, path)?.map(Value::Object),
         Shape::Map(record) => tidy_map(as_object(value, path)?, record, links, path)?,
@@ -137,12 +137,17 @@ fn tidy_list(
     let mut tidied = Vec::with_capacity(items.len());
     for (position, item) in items.iter().enumerate() {
         let path = path.index(position);
-        let Some(item) = tidy_record(as_object(item, &path)?, record, links, &path)? else {
-            continue;
-        };
-        let item = Value::Object(item);
-        if repeats == Repeats::Kept || items.len() == 1 || seen.insert(item.to_string()) {
-            tidied.push(item);
+        let item = tidy_record(as_object(item, &path)?, record, links, &path)?;
+        match (repeats, item) {
+            // Others may count on the position of an element, even of one that is empty now.
+            (Repeats::Kept, item) => tidied.push(Value::Object(item.unwrap_or_default())),
+            (Repeats::Dropped, None) => {}
+            (Repeats::Dropped, Some(item)) => {
+                let item = Value::Object(item);
+                if items.len() == 1 || seen.insert(item.to_string()) {
+                    tidied.push(item);
+                }
+            }
         }
     }
     Ok(tidied)
@@ -168,7 +173,7 @@ fn tidy_map(
 fn tidy_bag(bag: &Object, path: &Path) -> Result<Option<Object>, SarifError> {
     let mut tidied = bag.clone();
     if tidied.contains_key("tags") {
-        let mut tags: Vec<&str> = tags(bag, path)?;
+        let mut tags = tags(bag, path)?;
         tags.sort_unstable();
         tags.dedup();
         tidied.remove("tags");
@@ -181,14 +186,21 @@ fn tidy_bag(bag: &Object, path: &Path) -> Result<Option<Object>, SarifError> {
 
 /// The tags of a property bag.
 pub fn tags<'v>(bag: &'v Object, path: &Path) -> Result<Vec<&'v str>, SarifError> {
-    let path = path.key("tags");
-    let Some(tags) = member(bag, "tags") else {
-        return Ok(Vec::new());
-    };
-    as_items(tags, &path)?
+    match member(bag, "tags") {
+        Some(tags) => as_texts(tags, &path.key("tags")),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn some_texts(texts: Vec<&str>) -> Option<Value> {
+    (!texts.is_empty()).then(|| Value::from(texts))
+}
+
+fn as_texts<'v>(value: &'v Value, path: &Path) -> Result<Vec<&'v str>, SarifError> {
+    as_items(value, path)?
         .iter()
         .enumerate()
-        .map(|(position, tag)| as_string(tag, &path.index(position)))
+        .map(|(position, text)| as_string(text, &path.index(position)))
         .collect()
 }
 
@@ -279,7 +291,9 @@ mod tests {
         let bag = json!([{"kind": "inSource", "properties": {"tags": ["b", "a", "b"]}}]);
         assert_eq!(
             tidied(bag, &shape::SUPPRESSIONS),
-            Ok(Some(json!([{"kind": "inSource", "properties": {"tags": ["a", "b"]}}])))
+            Ok(Some(
+                json!([{"kind": "inSource", "properties": {"tags": ["a", "b"]}}])
+            ))
         );
     }
 

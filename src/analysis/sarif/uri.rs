@@ -129,7 +129,13 @@ pub fn from_path(path: &str) -> String {
         _ if path.starts_with("//") => String::from("file:"),
         _ if path.starts_with('/') => String::from("file://"),
         // A colon in the first segment would read as a scheme.
-        _ if path.split('/').next().is_some_and(|first| first.contains(':')) => String::from("./"),
+        _ if path
+            .split('/')
+            .next()
+            .is_some_and(|first| first.contains(':')) =>
+        {
+            String::from("./")
+        }
         _ => String::new(),
     };
     for byte in path.bytes() {
@@ -165,6 +171,13 @@ fn push(text: &mut String, byte: u8, plain: bool) {
     } else {
         text.push_str(&format!("%{byte:02X}"));
     }
+}
+
+/// The reference if it is an absolute URI.
+pub fn absolute(reference: Option<&str>) -> Option<String> {
+    reference
+        .filter(|reference| has_scheme(reference))
+        .map(tidy)
 }
 
 /// A relative reference below a base.

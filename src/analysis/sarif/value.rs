@@ -108,6 +108,21 @@ pub fn number(object: &Object, key: &str, path: &Path) -> Result<Option<f64>, Sa
         .transpose()
 }
 
+/// A number between two bounds.
+pub fn bounded(
+    object: &Object,
+    key: &str,
+    bounds: (f64, f64),
+    path: &Path,
+) -> Result<Option<f64>, SarifError> {
+    match number(object, key, path)? {
+        Some(value) if value < bounds.0 || value > bounds.1 => Err(path
+            .key(key)
+            .error(format!("must be between {} and {}", bounds.0, bounds.1))),
+        value => Ok(value),
+    }
+}
+
 /// A string out of a fixed list.
 pub fn word(
     object: &Object,
@@ -178,8 +193,14 @@ mod tests {
         assert_eq!(int(json!(2147483647)), Ok(i32::MAX));
         assert_eq!(int(json!(-2147483648i64)), Ok(i32::MIN));
         for (value, problem) in [
-            (json!(2147483648i64), "2147483648 is out of the range of an integer"),
-            (json!(u64::MAX), "18446744073709551615 is out of the range of an integer"),
+            (
+                json!(2147483648i64),
+                "2147483648 is out of the range of an integer",
+            ),
+            (
+                json!(u64::MAX),
+                "18446744073709551615 is out of the range of an integer",
+            ),
             (json!(1e300), "1e+300 is out of the range of an integer"),
             (json!(1.5), "must be an integer, not 1.5"),
             (json!("1"), "must be an integer, not a string"),

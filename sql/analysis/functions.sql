@@ -1,0 +1,156 @@
+CREATE FUNCTION analysis.start_analysis(
+    repo_id uuid,
+    pr_number int,
+    head_sha text,
+    base_sha text DEFAULT NULL,
+    pr_title text DEFAULT NULL,
+    metadata jsonb DEFAULT '{}')
+RETURNS uuid
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant uuid := tenancy.require_permission('write');
+    repository_enabled boolean;
+    analysis_id uuid;
+BEGIN
+    SELECT r.enabled
+    INTO repository_enabled
+    FROM scm.repositories AS r
+    WHERE r.org_id = tenant
+      AND r.id = start_analysis.repo_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'repository % does not exist', start_analysis.repo_id
+            USING ERRCODE = 'VC030',
+                  HINT = 'Check the id and the organization in context.';
+    ELSIF NOT repository_enabled THEN
+        RAISE EXCEPTION 'repository % is not enabled for analysis', start_analysis.repo_id
+            USING ERRCODE = 'VC031',
+                  HINT = 'Set scm.repositories.enabled to true first.';
+    END IF;
+
+    INSERT INTO analysis.analyses
+        (org_id, repo_id, pr_number, pr_title, head_sha, base_sha, status, triggered_by, started_at, metadata)
+    VALUES (
+        tenant,
+        start_analysis.repo_id,
+        start_analysis.pr_number,
+        start_analysis.pr_title,
+        start_analysis.head_sha,
+        start_analysis.base_sha,
+        'running',
+        tenancy.current_user_id(),
+        pg_catalog.now(),
+        start_analysis.metadata)
+    RETURNING id INTO analysis_id;
+    RETURN analysis_id;
+END
+$function$;
+COMMENT ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb) IS
+    'Starts the analysis of a pull request of a repository of the organization in context and returns its id; its status is running. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC030 for an unknown repository, VC031 for one that is not enabled. Example: SELECT analysis.start_analysis(''8c1d…'', 42, ''9fceb02d0ae598e95dc970b74767f19372d61af8'');';
+GRANT EXECUTE ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb)
+TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.finish_analysis(analysis_id uuid, outcome text, reason text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant uuid := tenancy.require_permission('write');
+BEGIN
+    UPDATE analysis.analyses AS a
+    SET status = outcome,
+        completed_at = pg_catalog.now(),
+        error_message = reason
+    WHERE a.org_id = tenant
+      AND a.id = finish_analysis.analysis_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'analysis % does not exist', finish_analysis.analysis_id
+            USING ERRCODE = 'VC040',
+                  HINT = 'Check the id and the organization in context.';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION analysis.finish_analysis(uuid, text, text) IS
+    'What complete_analysis and fail_analysis share: moves a running analysis to its outcome.';
+GRANT EXECUTE ON FUNCTION analysis.finish_analysis(uuid, text, text)
+TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.complete_analysis(analysis_id uuid)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT analysis.finish_analysis(analysis_id, 'completed', NULL)
+$function$;
+COMMENT ON FUNCTION analysis.complete_analysis(uuid) IS
+    'Moves a running analysis to completed. Takes the permission write. Raises VC040 when the organization in context has no such analysis, VC041 when it is not running.';
+GRANT EXECUTE ON FUNCTION analysis.complete_analysis(uuid) TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.fail_analysis(analysis_id uuid, error_message text)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT analysis.finish_analysis(analysis_id, 'failed', error_message)
+$function$;
+COMMENT ON FUNCTION analysis.fail_analysis(uuid, text) IS
+    'Moves a running analysis to failed and keeps the error message. Takes the permission write. Raises VC040 when the organization in context has no such analysis, VC041 when it is not running.';
+GRANT EXECUTE ON FUNCTION analysis.fail_analysis(uuid, text) TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.mark_finding(finding_id uuid, dismiss boolean, reason text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant uuid := tenancy.require_permission('write');
+BEGIN
+    UPDATE analysis.findings AS f
+    SET dismissed = dismiss,
+        dismissed_by = CASE WHEN dismiss THEN tenancy.current_user_id() END,
+        dismissed_reason = reason,
+        dismissed_at = CASE WHEN dismiss THEN pg_catalog.now() END
+    WHERE f.org_id = tenant
+      AND f.id = mark_finding.finding_id;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'finding % does not exist', mark_finding.finding_id
+            USING ERRCODE = 'VC042',
+                  HINT = 'Check the id and the organization in context.';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION analysis.mark_finding(uuid, boolean, text) IS
+    'What dismiss_finding and reopen_finding share: says whether a finding is dismissed, by whom, when and why.';
+GRANT EXECUTE ON FUNCTION analysis.mark_finding(uuid, boolean, text) TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.dismiss_finding(finding_id uuid, reason text)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT analysis.mark_finding(finding_id, true, reason)
+$function$;
+COMMENT ON FUNCTION analysis.dismiss_finding(uuid, text) IS
+    'Dismisses a finding and keeps who did it, when and why; importing the same log again leaves it dismissed. Takes the permission write. Raises VC042 when the organization in context has no such finding.';
+GRANT EXECUTE ON FUNCTION analysis.dismiss_finding(uuid, text) TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.reopen_finding(finding_id uuid)
+RETURNS void
+LANGUAGE sql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT analysis.mark_finding(finding_id, false, NULL)
+$function$;
+COMMENT ON FUNCTION analysis.reopen_finding(uuid) IS
+    'Takes the dismissal of a finding back. Takes the permission write. Raises VC042 when the organization in context has no such finding.';
+GRANT EXECUTE ON FUNCTION analysis.reopen_finding(uuid) TO codeverify_service, codeverify_tenant;
+
+COMMENT ON FUNCTION analysis.import_sarif(uuid, jsonb) IS
+    'Imports a SARIF 2.1.0 log into a running analysis of the organization in context, in one transaction, and returns a row for each run: new findings (imported), findings that were there and are brought up to date (updated), how many of both the log suppresses (suppressed, stored as dismissed), and results that are no finding: passed, not applicable, absent (skipped). Importing the same log again updates. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC040 and VC041 for an unknown analysis or one that is not running, VC043 with the JSON path of the fault for a malformed log, VC044 for one above codeverify.sarif_max_size. Example: SELECT * FROM analysis.import_sarif(''1b2c…'', $1);';
+GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, jsonb) TO codeverify_service, codeverify_tenant;
+
+COMMENT ON FUNCTION analysis.export_sarif(uuid) IS
+    'The findings of an analysis of the organization in context as a SARIF 2.1.0 log, one run for each tool; importing it gives the same findings. Raises VC011 without a context, VC040 for an unknown analysis. Example: SELECT analysis.export_sarif(''1b2c…'');';
+GRANT EXECUTE ON FUNCTION analysis.export_sarif(uuid) TO codeverify_service, codeverify_tenant;

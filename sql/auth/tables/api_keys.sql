@@ -1,0 +1,52 @@
+CREATE TABLE auth.api_keys (
+    id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+    org_id       uuid        NOT NULL DEFAULT tenancy.current_org_id(),
+    name         text,
+    key_hash     text        NOT NULL,
+    key_prefix   text,
+    scopes       jsonb       NOT NULL DEFAULT '["read"]',
+    expires_at   timestamptz,
+    last_used_at timestamptz,
+    created_by   uuid        DEFAULT tenancy.current_user_id(),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    service_id   uuid,
+    CONSTRAINT api_keys_pkey PRIMARY KEY (id),
+    CONSTRAINT api_keys_org_id_id_key UNIQUE (org_id, id),
+    CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT api_keys_org_id_fkey FOREIGN KEY (org_id)
+        REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
+    -- A key that outlived its service would be wider than it was: it goes with the service.
+    CONSTRAINT api_keys_org_id_service_id_fkey FOREIGN KEY (org_id, service_id)
+        REFERENCES tenancy.services (org_id, id) ON DELETE CASCADE,
+    CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by)
+        REFERENCES auth.users (id) ON DELETE SET NULL,
+    CONSTRAINT api_keys_name_check CHECK (length(name) BETWEEN 1 AND 255),
+    CONSTRAINT api_keys_key_hash_check CHECK (key_hash ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT api_keys_key_prefix_check CHECK (length(key_prefix) BETWEEN 1 AND 10),
+    CONSTRAINT api_keys_scopes_check CHECK (
+        jsonb_typeof(scopes) = 'array'
+        AND NOT jsonb_path_exists(scopes, 'strict $[*] ? (@.type() <> "string")', silent => true)
+    ),
+    CONSTRAINT api_keys_expires_at_check CHECK (expires_at > created_at)
+);
+
+CREATE INDEX api_keys_org_id_service_id_idx
+    ON auth.api_keys (org_id, service_id)
+    WHERE service_id IS NOT NULL;
+
+CREATE INDEX api_keys_created_by_idx
+    ON auth.api_keys (created_by)
+    WHERE created_by IS NOT NULL;
+
+COMMENT ON TABLE auth.api_keys IS 'Keys with which programs act for an organization. Made by auth.create_api_key, which shows the key once; only its hash is kept.';
+COMMENT ON COLUMN auth.api_keys.id IS 'Primary key.';
+COMMENT ON COLUMN auth.api_keys.org_id IS 'Organization that the key acts for.';
+COMMENT ON COLUMN auth.api_keys.name IS 'What the key is for, 1 to 255 characters.';
+COMMENT ON COLUMN auth.api_keys.key_hash IS 'SHA-256 of the key, 64 hexadecimal digits. Not readable by tenants.';
+COMMENT ON COLUMN auth.api_keys.key_prefix IS 'First characters of the key, at most 10, by which people tell keys apart.';
+COMMENT ON COLUMN auth.api_keys.scopes IS 'What the key may do: a JSON array of names, among them read, write and admin.';
+COMMENT ON COLUMN auth.api_keys.expires_at IS 'When the key stops working; NULL for never.';
+COMMENT ON COLUMN auth.api_keys.last_used_at IS 'When the key was last used, true to about a minute; NULL before its first use.';
+COMMENT ON COLUMN auth.api_keys.created_by IS 'User who made the key; NULL when that user was deleted or a service made it.';
+COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was made.';
+COMMENT ON COLUMN auth.api_keys.service_id IS 'Service that the key belongs to; NULL for a key of the whole organization.';

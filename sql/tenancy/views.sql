@@ -1,0 +1,48 @@
+CREATE VIEW tenancy.coverage WITH (security_invoker = true) AS
+SELECT
+    n.nspname AS schema_name,
+    c.relname AS table_name,
+    c.relispartition AS is_partition,
+    c.relrowsecurity AS row_security,
+    c.relforcerowsecurity AS forced,
+    EXISTS (
+        SELECT
+        FROM pg_catalog.pg_policy AS p
+        WHERE p.polrelid = c.oid
+          AND NOT p.polpermissive
+          AND p.polcmd = '*'
+          AND p.polroles = '{0}'
+          AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = pg_catalog.format('(%I = tenancy.current_org_id())', a.attname)
+    ) AS restrictive_policy,
+    EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS i
+        WHERE i.indrelid = c.oid
+          AND i.indkey[0] = a.attnum
+          AND i.indisvalid
+          AND i.indpred IS NULL
+    ) AS leading_index,
+    c.relispartition AND EXISTS (
+        SELECT
+        FROM pg_catalog.aclexplode(c.relacl) AS g
+        WHERE g.grantee <> c.relowner
+    ) AS direct_partition_grants
+FROM pg_catalog.pg_attribute AS a
+JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE a.attname = 'org_id'
+  AND a.atttypid = 'pg_catalog.uuid'::pg_catalog.regtype
+  AND NOT a.attisdropped
+  AND c.relkind IN ('r', 'p')
+  AND c.relpersistence <> 't';
+COMMENT ON VIEW tenancy.coverage IS
+    'A row for each table and partition with a uuid column org_id, yours included, and what isolates it. A gap is a row where row_security, forced, restrictive_policy or leading_index is false, or direct_partition_grants is true.';
+COMMENT ON COLUMN tenancy.coverage.schema_name IS 'Schema of the table.';
+COMMENT ON COLUMN tenancy.coverage.table_name IS 'The table or partition.';
+COMMENT ON COLUMN tenancy.coverage.is_partition IS 'Whether it is a partition of another table.';
+COMMENT ON COLUMN tenancy.coverage.row_security IS 'Whether row security is enabled.';
+COMMENT ON COLUMN tenancy.coverage.forced IS 'Whether row security binds the owner too.';
+COMMENT ON COLUMN tenancy.coverage.restrictive_policy IS 'Whether a restrictive policy for everybody compares org_id with the context.';
+COMMENT ON COLUMN tenancy.coverage.leading_index IS 'Whether a full index begins with org_id.';
+COMMENT ON COLUMN tenancy.coverage.direct_partition_grants IS 'Whether somebody but the owner may use the partition by its own name.';
+GRANT SELECT ON tenancy.coverage TO codeverify_admin, codeverify_auditor, codeverify_service;

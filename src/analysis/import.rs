@@ -1,0 +1,132 @@
+//! Glue: stores what a SARIF log says as findings of an analysis.
+
+use uuid::Uuid;
+
+use super::sarif::{self, Finding, Run};
+use crate::codeverify::errors::Error;
+use crate::codeverify::interrupts::check_for_interrupts;
+use crate::codeverify::jsonb::JsonbArgument;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::update_one;
+use crate::codeverify::settings::sarif_max_bytes;
+use crate::tenancy::context::require_permission;
+use crate::tenancy::permission::Permission;
+use crate::tenancy::sql::{from_datum, to_datum};
+
+/// Findings that one statement stores; between statements the import can be cancelled.
+const BATCH: usize = 2_000;
+
+/// What became of one run of a log.
+pub struct Outcome {
+    pub tool: String,
+    pub imported: usize,
+    pub updated: usize,
+    pub suppressed: usize,
+    pub skipped: usize,
+}
+
+/// Imports a log into a running analysis of the organization in context.
+pub fn import(analysis_id: pgrx::Uuid, log: &JsonbArgument) -> Result<Vec<Outcome>, Error> {
+    let org_id = require_permission(Permission::Write)?;
+    let bytes = log.size();
+    if bytes > sarif_max_bytes() {
+        return Err(Error::SarifTooLarge { bytes, limit: sarif_max_bytes() });
+    }
+    as_owner(|| lock_running_analysis(org_id, analysis_id))?;
+    let log = log
+        .parse()
+        .map_err(|_| Error::InvalidSarif { path: "$".into(), problem: "it is nested too deeply".into() })?;
+    let runs = sarif::read_log(&log, &mut check_for_interrupts)
+        .map_err(|fault| Error::InvalidSarif { path: fault.path, problem: fault.problem })?;
+    drop(log);
+    Ok(as_owner(|| runs.into_iter().map(|run| store_run(org_id, analysis_id, run)).collect()))
+}
+
+/// Locks the analysis until the transaction ends, so that two imports of one log follow each other
+/// and the second finds what the first has stored.
+fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Error> {
+    let status = update_one::<String>(
+        "SELECT status FROM analysis.analyses WHERE org_id = $1 AND id = $2 FOR NO KEY UPDATE",
+        &[to_datum(org_id).into(), analysis_id.into()],
+    );
+    let analysis_id = from_datum(analysis_id).to_string();
+    match status.as_deref() {
+        Some("running") => Ok(()),
+        Some(status) => Err(Error::AnalysisNotRunning { analysis_id, status: status.to_owned() }),
+        None => Err(Error::NoSuchAnalysis { analysis_id }),
+    }
+}
+
+fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run) -> Outcome {
+    let sent = run.results.len();
+    let suppressed = run.results.iter().filter(|finding| finding.dismissed).count();
+    let imported = run.results.chunks(BATCH).map(|batch| store_findings(org_id, analysis_id, batch)).sum();
+    Outcome { tool: run.tool, imported, updated: sent - imported, suppressed, skipped: run.skipped }
+}
+
+/// Stores a batch and returns how many of its findings are new. A person's dismissal outlives what
+/// the log says: only a dismissal that came from the log (no dismissed_at) is taken back by it.
+fn store_findings(org_id: Uuid, analysis_id: pgrx::Uuid, batch: &[Finding]) -> usize {
+    check_for_interrupts();
+    let metadata: Vec<String> = batch.iter().map(|finding| finding.metadata.to_string()).collect();
+    let text = |column: fn(&Finding) -> Option<&str>| batch.iter().map(column).collect::<Vec<_>>();
+    let number = |column: fn(&Finding) -> Option<i32>| batch.iter().map(column).collect::<Vec<_>>();
+    let new = update_one::<i64>(
+        "WITH stored AS ( \
+             INSERT INTO analysis.findings AS f \
+                 (org_id, analysis_id, category, severity, title, description, file_path, line_start, line_end, \
+                  code_snippet, fix_suggestion, fix_diff, confidence, verification_type, metadata, dismissed, \
+                  dismissed_reason, fingerprint, rule_id, verification_proof) \
+             SELECT $1, $2, n.category, n.severity, n.title, n.description, n.file_path, n.line_start, n.line_end, \
+                  n.code_snippet, n.fix_suggestion, n.fix_diff, n.confidence, n.verification_type, \
+                  n.metadata::pg_catalog.jsonb, n.dismissed, n.dismissed_reason, n.fingerprint, n.rule_id, \
+                  n.verification_proof \
+             FROM ROWS FROM ( \
+                 pg_catalog.unnest($3::text[]), pg_catalog.unnest($4::text[]), pg_catalog.unnest($5::text[]), \
+                 pg_catalog.unnest($6::text[]), pg_catalog.unnest($7::text[]), pg_catalog.unnest($8::int[]), \
+                 pg_catalog.unnest($9::int[]), pg_catalog.unnest($10::text[]), pg_catalog.unnest($11::text[]), \
+                 pg_catalog.unnest($12::text[]), pg_catalog.unnest($13::float8[]), pg_catalog.unnest($14::text[]), \
+                 pg_catalog.unnest($15::text[]), pg_catalog.unnest($16::bool[]), pg_catalog.unnest($17::text[]), \
+                 pg_catalog.unnest($18::text[]), pg_catalog.unnest($19::text[]), pg_catalog.unnest($20::text[])) \
+                 AS n (category, severity, title, description, file_path, line_start, line_end, code_snippet, \
+                       fix_suggestion, fix_diff, confidence, verification_type, metadata, dismissed, \
+                       dismissed_reason, fingerprint, rule_id, verification_proof) \
+             ON CONFLICT ON CONSTRAINT findings_org_id_analysis_id_fingerprint_key DO UPDATE SET \
+                 category = excluded.category, severity = excluded.severity, title = excluded.title, \
+                 description = excluded.description, file_path = excluded.file_path, \
+                 line_start = excluded.line_start, line_end = excluded.line_end, \
+                 code_snippet = excluded.code_snippet, fix_suggestion = excluded.fix_suggestion, \
+                 fix_diff = excluded.fix_diff, confidence = excluded.confidence, \
+                 verification_type = excluded.verification_type, metadata = excluded.metadata, \
+                 rule_id = excluded.rule_id, \
+                 verification_proof = coalesce(excluded.verification_proof, f.verification_proof), \
+                 dismissed = excluded.dismissed OR f.dismissed_at IS NOT NULL, \
+                 dismissed_reason = CASE WHEN f.dismissed_at IS NULL THEN excluded.dismissed_reason \
+                                         ELSE f.dismissed_reason END \
+             RETURNING f.xmax = 0 AS is_new) \
+         SELECT pg_catalog.count(*) FROM stored WHERE is_new",
+        &[
+            to_datum(org_id).into(),
+            analysis_id.into(),
+            text(|finding| Some(finding.category)).into(),
+            text(|finding| Some(finding.severity)).into(),
+            text(|finding| Some(&finding.title)).into(),
+            text(|finding| finding.description.as_deref()).into(),
+            text(|finding| Some(&finding.file_path)).into(),
+            number(|finding| finding.line_start).into(),
+            number(|finding| finding.line_end).into(),
+            text(|finding| finding.code_snippet.as_deref()).into(),
+            text(|finding| finding.fix_suggestion.as_deref()).into(),
+            text(|finding| finding.fix_diff.as_deref()).into(),
+            batch.iter().map(|finding| finding.confidence).collect::<Vec<_>>().into(),
+            text(|finding| finding.verification_type).into(),
+            metadata.into(),
+            batch.iter().map(|finding| finding.dismissed).collect::<Vec<_>>().into(),
+            text(|finding| finding.dismissed_reason.as_deref()).into(),
+            text(|finding| Some(&finding.fingerprint)).into(),
+            text(|finding| finding.rule_id.as_deref()).into(),
+            text(|finding| finding.verification_proof.as_deref()).into(),
+        ],
+    );
+    new.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+}

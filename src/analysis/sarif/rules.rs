@@ -1,0 +1,246 @@
+//! The components of a tool, their rules, and the rule a result refers to.
+
+use std::collections::HashMap;
+
+use super::error::SarifError;
+use super::message;
+use super::path::Path;
+use super::rule::Rule;
+use super::taxonomy::Taxonomies;
+use super::uri;
+use super::value::{
+    array, as_object, index, object, put, put_some, required_object, string, Object,
+};
+
+/// Levels of a hierarchical rule id (`CA1000/1`) that are tried.
+const DEEPEST_ID: usize = 32;
+
+#[derive(Debug)]
+pub struct Component<'v> {
+    pub name: &'v str,
+    guid: Option<&'v str>,
+    pub rules: Vec<Rule<'v>>,
+    pub messages: Option<&'v Object>,
+    by_id: HashMap<&'v str, usize>,
+    by_guid: HashMap<&'v str, usize>,
+}
+
+/// Where a rule is: the component (0 is the driver) and the rule in it.
+pub type RuleKey = (usize, usize);
+
+#[derive(Debug)]
+pub struct Tool<'v> {
+    /// The driver, then the extensions.
+    pub components: Vec<Component<'v>>,
+    pub version: Option<&'v str>,
+    /// Name, version and home of the driver, as kept with each finding.
+    pub facts: Object,
+}
+
+/// What a result says about its rule.
+#[derive(Debug)]
+pub struct Found<'v> {
+    pub id: Option<&'v str>,
+    pub component: usize,
+    pub key: Option<RuleKey>,
+}
+
+impl<'v> Tool<'v> {
+    pub fn read(run: &'v Object, taxonomies: &Taxonomies, path: &Path) -> Result<Self, SarifError> {
+        let tool = required_object(run, "tool", path)?;
+        let path = path.key("tool");
+        let driver = required_object(tool, "driver", &path)?;
+        let driver_path = path.key("driver");
+        let mut components = vec![Component::read(driver, taxonomies, &driver_path)?];
+        let extensions_path = path.key("extensions");
+        for (position, extension) in array(tool, "extensions", &path)?.iter().enumerate() {
+            let path = extensions_path.index(position);
+            let extension = as_object(extension, &path)?;
+            components.push(Component::read(extension, taxonomies, &path)?);
+        }
+        let version = match string(driver, "version", &driver_path)? {
+            Some(version) => Some(version),
+            None => string(driver, "semanticVersion", &driver_path)?,
+        };
+        let home = string(driver, "informationUri", &driver_path)?;
+        let mut facts = Object::new();
+        put(&mut facts, "name", components[0].name);
+        put_some(&mut facts, "version", version);
+        put_some(&mut facts, "informationUri", uri::absolute(home));
+        Ok(Tool {
+            components,
+            version,
+            facts,
+        })
+    }
+
+    pub fn name(&self) -> &'v str {
+        self.components[0].name
+    }
+
+    pub fn rule(&self, key: RuleKey) -> &Rule<'v> {
+        &self.components[key.0].rules[key.1]
+    }
+
+    /// The rule of a result, from `ruleId`, `ruleIndex` and `rule`.
+    pub fn rule_of(&self, result: &'v Object, path: &Path) -> Result<Found<'v>, SarifError> {
+        let reference = object(result, "rule", path)?;
+        let reference_path = path.key("rule");
+        let outer = index(result, "ruleIndex", path)?;
+        let Some(reference) = reference else {
+            let id = string(result, "ruleId", path)?;
+            return self.find(id, outer, None, &path.key("ruleIndex"), None);
+        };
+        let inner = index(reference, "index", &reference_path)?;
+        if let (Some(outer), Some(inner)) = (outer, inner) {
+            if outer != inner {
+                let problem = format!("{inner} contradicts ruleIndex, {outer}");
+                return Err(reference_path.key("index").error(problem));
+            }
+        }
+        let id = match string(result, "ruleId", path)? {
+            Some(id) => Some(id),
+            None => string(reference, "id", &reference_path)?,
+        };
+        let index_path = match inner {
+            Some(_) => reference_path.key("index"),
+            None => path.key("ruleIndex"),
+        };
+        let component = self.component_of(reference, &reference_path)?;
+        let guid = string(reference, "guid", &reference_path)?;
+        self.find(id, inner.or(outer), guid, &index_path, component)
+    }
+
+    /// The rule a reference outside of a result names.
+    pub fn rule_by_reference(
+        &self,
+        reference: &'v Object,
+        path: &Path,
+    ) -> Result<Option<RuleKey>, SarifError> {
+        let id = string(reference, "id", path)?;
+        let position = index(reference, "index", path)?;
+        let guid = string(reference, "guid", path)?;
+        let component = self.component_of(reference, path)?;
+        let found = self.find(id, position, guid, &path.key("index"), component)?;
+        Ok(found.key)
+    }
+
+    fn find(
+        &self,
+        id: Option<&'v str>,
+        position: Option<usize>,
+        guid: Option<&str>,
+        index_path: &Path,
+        component: Option<usize>,
+    ) -> Result<Found<'v>, SarifError> {
+        let here = component.unwrap_or(0);
+        let rules = &self.components[here].rules;
+        let id = id.filter(|id| !id.is_empty());
+        let key = match (position, guid) {
+            (Some(position), _) if position < rules.len() => Some((here, position)),
+            (Some(position), _) => {
+                let name = self.components[here].name;
+                let name: String = name.chars().take(60).collect();
+                let count = rules.len();
+                let problem = format!("{position} is out of range: {name:?} has {count} rules");
+                return Err(index_path.error(problem));
+            }
+            (None, Some(guid)) => self.search(component, |c| c.by_guid.get(guid).copied()),
+            (None, None) => None,
+        };
+        let key = match (key, id) {
+            (None, Some(id)) => self.search(component, |c| c.by_hierarchical_id(id)),
+            (key, _) => key,
+        };
+        Ok(Found {
+            id: id.or(key.map(|key| self.rule(key).id)),
+            component: key.map_or(here, |key| key.0),
+            key,
+        })
+    }
+
+    /// In the component that is named, else in the driver and then in the extensions.
+    fn search(
+        &self,
+        component: Option<usize>,
+        find: impl Fn(&Component) -> Option<usize>,
+    ) -> Option<RuleKey> {
+        let range = match component {
+            Some(component) => component..component + 1,
+            None => 0..self.components.len(),
+        };
+        range.into_iter().find_map(|component| {
+            let rule = find(&self.components[component])?;
+            Some((component, rule))
+        })
+    }
+
+    fn component_of(&self, reference: &Object, path: &Path) -> Result<Option<usize>, SarifError> {
+        let Some(component) = object(reference, "toolComponent", path)? else {
+            return Ok(None);
+        };
+        let path = path.key("toolComponent");
+        if let Some(position) = index(component, "index", &path)? {
+            let extensions = self.components.len() - 1;
+            if position >= extensions {
+                return Err(path.key("index").error(format!(
+                    "{position} is out of range: the tool has {extensions} extensions"
+                )));
+            }
+            return Ok(Some(position + 1));
+        }
+        let guid = string(component, "guid", &path)?;
+        let name = string(component, "name", &path)?;
+        let matches = |c: &Component| match (guid, name) {
+            (Some(guid), _) => c.guid.is_some_and(|own| own.eq_ignore_ascii_case(guid)),
+            (None, Some(name)) => c.name == name,
+            (None, None) => false,
+        };
+        Ok(self.components.iter().position(matches))
+    }
+}
+
+impl<'v> Component<'v> {
+    fn read(
+        component: &'v Object,
+        taxonomies: &Taxonomies,
+        path: &Path,
+    ) -> Result<Self, SarifError> {
+        let name = string(component, "name", path)?
+            .filter(|name| !name.trim().is_empty())
+            .ok_or_else(|| path.key("name").error("is missing or empty"))?;
+        let mut read = Component {
+            name,
+            guid: string(component, "guid", path)?,
+            rules: Vec::new(),
+            messages: message::table(component, "globalMessageStrings", path)?,
+            by_id: HashMap::new(),
+            by_guid: HashMap::new(),
+        };
+        let rules_path = path.key("rules");
+        for (position, rule) in array(component, "rules", path)?.iter().enumerate() {
+            let path = rules_path.index(position);
+            let rule = as_object(rule, &path)?;
+            if let Some(guid) = string(rule, "guid", &path)? {
+                read.by_guid.entry(guid).or_insert(position);
+            }
+            let rule = Rule::read(rule, taxonomies, &path)?;
+            read.by_id.entry(rule.id).or_insert(position);
+            read.rules.push(rule);
+        }
+        Ok(read)
+    }
+
+    /// The rule with this id, or with the longest part of it that ends before a slash.
+    fn by_hierarchical_id(&self, id: &str) -> Option<usize> {
+        let mut part = Some(id);
+        for _ in 0..DEEPEST_ID {
+            let id = part?;
+            if let Some(rule) = self.by_id.get(id) {
+                return Some(*rule);
+            }
+            part = id.rfind('/').map(|slash| &id[..slash]);
+        }
+        None
+    }
+}

@@ -1,0 +1,61 @@
+//! A jsonb argument that is looked at before it is read: pgrx's own would detoast and parse it first.
+
+use std::ffi::CStr;
+
+use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::nullable::Nullable;
+use pgrx::pgrx_sql_entity_graph::metadata::{
+    ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
+};
+use pgrx::{pg_sys, FromDatum};
+use serde_json::Value;
+
+/// A jsonb argument as PostgreSQL passed it.
+pub struct JsonbArgument(pg_sys::Datum);
+
+impl JsonbArgument {
+    /// Size in bytes before compression, without reading the value.
+    pub fn size(&self) -> usize {
+        // SAFETY: the datum is a jsonb, as the function's SQL signature says.
+        unsafe { pg_sys::toast_raw_datum_size(self.0) }
+    }
+
+    /// The value as serde_json has it; an error for one that is nested too deeply for it.
+    pub fn parse(&self) -> Result<Value, serde_json::Error> {
+        // SAFETY: as above; the detoasted copy and the text live until the function returns.
+        let text = unsafe {
+            let jsonb = pg_sys::pg_detoast_datum(self.0.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
+            let root = std::ptr::addr_of_mut!((*jsonb).root);
+            let size = i32::try_from(self.size()).unwrap_or(i32::MAX);
+            CStr::from_ptr(pg_sys::JsonbToCString(std::ptr::null_mut(), root, size))
+        };
+        serde_json::from_slice(text.to_bytes())
+    }
+}
+
+impl FromDatum for JsonbArgument {
+    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _type: pg_sys::Oid) -> Option<Self> {
+        (!is_null).then_some(JsonbArgument(datum))
+    }
+}
+
+// SAFETY: the datum is only stored; methods read it while the call that brought it lasts.
+unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArgument {
+    unsafe fn unbox_arg_unchecked(arg: Arg<'_, 'fcx>) -> Self {
+        // SAFETY: the function is STRICT, so the argument is not NULL.
+        unsafe { arg.unbox_arg_using_from_datum() }.unwrap_or(JsonbArgument(pg_sys::Datum::null()))
+    }
+
+    unsafe fn unbox_nullable_arg(arg: Arg<'_, 'fcx>) -> Nullable<Self> {
+        // SAFETY: as promised by the caller.
+        unsafe { arg.unbox_arg_using_from_datum().into() }
+    }
+}
+
+// SAFETY: the SQL type is jsonb, as for pgrx's JsonB.
+unsafe impl SqlTranslatable for JsonbArgument {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(JsonbArgument);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}

@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# Dump and restore: custom format and plain, into a new database, another server and a fresh deploy; as a superuser
+# and as a member of codeverify_owner; with partitions made at run time and a user's own column, index and policy.
+set -euo pipefail
+# shellcheck source=tests/operations/lib.sh
+source "$(dirname "$0")/lib.sh"
+
+# A dump as text, without the random tokens that psql's restricted mode puts in.
+dump() { pg_dump "${@:2}" -d "$1" | sed -E '/^\\(un)?restrict /d'; }
+
+same() {
+    diff "$1" "$2" >"$WORK/diff" || fail "$3: the dumps differ: $(head -n 60 "$WORK/diff")"
+}
+
+step "a database with findings, rows on both sides of today's partitions, and a user's own additions"
+create_deployed_db cv_source
+read -r org_id user_id _ analysis_id < <(seed cv_source)
+import_log cv_source "$org_id" "$user_id" "$analysis_id" >/dev/null
+psql_db cv_source -v org_id="$org_id" <<'SQL'
+SELECT codeverify.create_partitions('audits.audit_log', 'month', 30, 5)
+\g /dev/null
+SELECT codeverify.create_partitions('observability.logs', 'day', 3, 20)
+\g /dev/null
+ALTER TABLE analysis.findings ADD COLUMN ticket text DEFAULT 'none';
+UPDATE analysis.findings SET ticket = 'SEC-' || line_start;
+CREATE INDEX findings_ticket_idx ON analysis.findings (ticket);
+CREATE POLICY mine ON analysis.findings AS RESTRICTIVE FOR SELECT TO codeverify_auditor USING (ticket IS NOT NULL);
+CREATE TABLE public.notes (finding_id uuid REFERENCES analysis.findings (id), note text);
+INSERT INTO public.notes SELECT id, title FROM analysis.findings LIMIT 5;
+SQL
+dump cv_source >"$WORK/source.sql"
+
+step "custom format: pg_restore --exit-on-error into a new database, and the dumps are equal"
+pg_dump -Fc -f "$WORK/source.dump" -d cv_source
+create_db cv_custom
+pg_restore --exit-on-error -d cv_custom "$WORK/source.dump"
+dump cv_custom >"$WORK/custom.sql"
+same "$WORK/source.sql" "$WORK/custom.sql" "custom format"
+
+step "in parallel"
+create_db cv_parallel
+pg_restore --exit-on-error --jobs 2 -d cv_parallel "$WORK/source.dump"
+dump cv_parallel >"$WORK/parallel.sql"
+same "$WORK/source.sql" "$WORK/parallel.sql" "in parallel"
+
+step "plain: psql with ON_ERROR_STOP into a new database, and the dumps are equal"
+create_db cv_text
+psql_db cv_text -f "$WORK/source.sql" >/dev/null
+dump cv_text >"$WORK/text.sql"
+same "$WORK/source.sql" "$WORK/text.sql" "plain"
+
+step "the copy works: it imports, isolates, and deploy() adopts it"
+equal "$(psql_db cv_custom -c 'SELECT codeverify.deploy()')" adopted "deploy() in the copy"
+import_log cv_custom "$org_id" "$user_id" "$analysis_id" >"$WORK/again"
+equal "$(psql_db cv_custom -c 'SELECT count(*) FROM analysis.findings')" 290 "findings after importing into the copy"
+equal "$(psql_db cv_custom -c 'SET ROLE codeverify_tenant' -c 'SELECT count(*) FROM analysis.findings')" 0 \
+    "findings without a context"
+
+step "data alone, through the partitions' roots, into a fresh deploy: the same rows"
+psql_db cv_source -c 'DROP TABLE public.notes' -c 'ALTER TABLE analysis.findings DROP COLUMN ticket CASCADE'
+pg_dump --data-only --load-via-partition-root --disable-triggers -Fc -f "$WORK/data.dump" -d cv_source
+create_deployed_db cv_fresh
+pg_restore --exit-on-error --disable-triggers -d cv_fresh "$WORK/data.dump"
+for database in cv_source cv_fresh; do
+    dump "$database" --data-only --load-via-partition-root --inserts | grep '^INSERT' | sort >"$WORK/$database.rows"
+done
+[[ -s $WORK/cv_source.rows ]] || fail "there are no rows to compare"
+same "$WORK/cv_source.rows" "$WORK/cv_fresh.rows" "data alone"
+
+step "a login that is no superuser but a member of codeverify_owner dumps all of it"
+psql_db postgres -c 'DROP ROLE IF EXISTS cv_backup' -c 'CREATE ROLE cv_backup LOGIN IN ROLE codeverify_owner'
+on_exit psql_db postgres -c 'DROP ROLE IF EXISTS cv_backup'
+dump cv_source >"$WORK/superuser.sql"
+PGUSER=cv_backup dump cv_source --role=codeverify_owner >"$WORK/member.sql"
+same "$WORK/superuser.sql" "$WORK/member.sql" "as a member of codeverify_owner"
+
+step "a server without the roles: the ones that docs/operations.md names come first, then the dump"
+scratch_cluster
+create_db cv_moved
+sed -n '/^CREATE ROLE codeverify_/p; /^GRANT codeverify_/p' "$ROOT/docs/operations.md" >"$WORK/roles.sql"
+[[ -s $WORK/roles.sql ]] || fail "docs/operations.md has no CREATE ROLE statements"
+psql_db postgres -f "$WORK/roles.sql"
+pg_restore --exit-on-error -d cv_moved "$WORK/source.dump"
+dump cv_moved >"$WORK/moved.sql"
+same "$WORK/source.sql" "$WORK/moved.sql" "another server"

@@ -1,0 +1,179 @@
+-- Every table with org_id, and each partition by its own name, under a tenant of one of two organizations: it sees
+-- its own rows and no others, and writes nothing into the other. A table that tenant_rows.sql does not fill fails
+-- here, so that a new table cannot stay untested.
+BEGIN;
+SELECT * FROM no_plan();
+\ir ../two_tenants.sql
+\ir ../tenant_rows.sql
+
+-- What each organization has, counted by the superuser.
+CREATE TABLE tap.target (
+    name    regclass,
+    key     name,
+    leaf    boolean,
+    columns text,
+    of_a    bigint,
+    of_b    bigint,
+    row_of_a jsonb,
+    row_of_b jsonb
+);
+GRANT SELECT ON tap.target TO PUBLIC;
+
+DO $count$
+DECLARE
+    target tap.target;
+BEGIN
+    FOR target.name, target.key, target.leaf IN
+        SELECT c.oid::regclass, CASE c.oid WHEN 'tenancy.organizations'::regclass THEN 'id' ELSE 'org_id' END, c.relispartition
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        JOIN pg_roles AS r ON r.oid = c.relowner
+        WHERE r.rolname = 'codeverify_owner'
+          AND c.relkind IN ('r', 'p')
+          AND (c.oid = 'tenancy.organizations'::regclass
+               OR EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped))
+    LOOP
+        SELECT string_agg(quote_ident(a.attname), ', ')
+        INTO target.columns
+        FROM pg_attribute AS a
+        WHERE a.attrelid = target.name AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = '';
+        EXECUTE format(
+            'SELECT count(*) FILTER (WHERE %1$I = tap.id(''a'')),
+                    count(*) FILTER (WHERE %1$I = tap.id(''b'')),
+                    (array_agg(to_jsonb(t)) FILTER (WHERE %1$I = tap.id(''a'')))[1],
+                    (array_agg(to_jsonb(t)) FILTER (WHERE %1$I = tap.id(''b'')))[1]
+             FROM %2$s AS t',
+            target.key, target.name)
+        INTO target.of_a, target.of_b, target.row_of_a, target.row_of_b;
+        INSERT INTO tap.target SELECT target.*;
+    END LOOP;
+END
+$count$;
+
+SELECT cmp_ok((SELECT count(*) FROM tap.target WHERE NOT leaf), '>=', 30::bigint, 'the tables with org_id are found');
+SELECT is_empty(
+    'SELECT name FROM tap.target WHERE NOT leaf AND (of_a = 0 OR of_b = 0)',
+    'tests/tenant_rows.sql fills every table for both organizations');
+SELECT ok(
+    EXISTS (SELECT FROM tap.target WHERE leaf AND of_a > 0 AND of_b > 0),
+    'and some partitions');
+
+-- The number that a statement gives, or its error.
+CREATE FUNCTION tap.outcome(statement text)
+RETURNS text
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    affected bigint;
+BEGIN
+    IF starts_with(statement, 'SELECT') THEN
+        EXECUTE statement INTO affected;
+    ELSE
+        EXECUTE statement;
+        GET DIAGNOSTICS affected = ROW_COUNT;
+    END IF;
+    RETURN affected;
+EXCEPTION
+    WHEN OTHERS THEN
+        RETURN SQLSTATE;
+END
+$function$;
+
+-- One table under the context that is in force; "own" is whether a's own rows must show.
+CREATE FUNCTION tap.isolates(target tap.target, own boolean, who text)
+RETURNS SETOF text
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    refused constant text[] := '{42501,0}';
+    row_for_b constant text := format(
+        'INSERT INTO %1$s (%2$s) SELECT %2$s FROM jsonb_populate_record(NULL::%1$s, %3$L)',
+        target.name, target.columns, target.row_of_b);
+    row_moved_to_b constant text := format(
+        'UPDATE %s SET %I = tap.id(''b'') WHERE %I = tap.id(''a'')', target.name, target.key, target.key);
+BEGIN
+    RETURN NEXT ok(
+        tap.outcome(format('SELECT count(*) FROM %s WHERE %I <> tap.id(''a'')', target.name, target.key)) = ANY (refused),
+        format('%s shows %s nothing of another organization', target.name, who));
+    IF own THEN
+        RETURN NEXT is(
+            tap.outcome(format('SELECT count(*) FROM %s', target.name)), target.of_a::text,
+            format('%s shows %s all of its own', target.name, who));
+    END IF;
+    IF target.row_of_b IS NOT NULL THEN
+        RETURN NEXT is(
+            tap.outcome(row_for_b), '42501', format('%s takes no row for another organization from %s', target.name, who));
+    END IF;
+    -- Without a row of one's own there is nothing to move.
+    RETURN NEXT ok(
+        tap.outcome(row_moved_to_b) = ANY (CASE WHEN own AND target.of_a > 0 THEN '{42501}' ELSE refused END),
+        format('%s lets %s move no row to another organization', target.name, who));
+    RETURN NEXT ok(
+        tap.outcome(format('UPDATE %1$s SET %2$I = %2$I WHERE %2$I = tap.id(''b'')', target.name, target.key)) = ANY (refused),
+        format('%s lets %s change nothing of another organization', target.name, who));
+    RETURN NEXT ok(
+        tap.outcome(format('DELETE FROM %s WHERE %I = tap.id(''b'')', target.name, target.key)) = ANY (refused),
+        format('%s lets %s delete nothing of another organization', target.name, who));
+END
+$function$;
+
+CALL tap.act('owner', 'a');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'an owner') AS t;
+CALL tap.act('owner', 'a', 'tap_service');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'the service') AS t;
+CALL tap.act(login => 'tap_tenant');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'a tenant without a context') AS t;
+CALL tap.act(login => 'tap_admin');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'an administrator of the server') AS t;
+CALL tap.act('owner', 'a', 'tap_ingest');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'a writer of logs') AS t;
+
+-- However careless the grants and the policies that are added later: everything is granted, and allowed, to all.
+RESET SESSION AUTHORIZATION;
+DO $careless$
+DECLARE
+    target regclass;
+    policy record;
+BEGIN
+    FOR target IN SELECT name FROM tap.target LOOP
+        EXECUTE format('GRANT ALL ON %s TO PUBLIC', target);
+        EXECUTE format('CREATE POLICY careless ON %s USING (true) WITH CHECK (true)', target);
+        -- Those that limit a user to rows of their own have a test of their own.
+        FOR policy IN
+            SELECT p.polname FROM pg_policy AS p WHERE p.polrelid = target AND NOT p.polpermissive AND p.polname LIKE '%\_own'
+        LOOP
+            EXECUTE format('DROP POLICY %I ON %s', policy.polname, target);
+        END LOOP;
+    END LOOP;
+END
+$careless$;
+
+CALL tap.act('owner', 'a');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, true, 'a tenant with every grant') AS t;
+CALL tap.act(login => 'tap_tenant');
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, false, 'a tenant with every grant and no context') AS t;
+-- The owner of a table is bound too, where it has not the right to pass row security.
+RESET SESSION AUTHORIZATION;
+ALTER ROLE codeverify_owner NOBYPASSRLS;
+CALL tap.act('owner', 'a');
+RESET SESSION AUTHORIZATION;
+SET LOCAL SESSION AUTHORIZATION codeverify_owner;
+SELECT t.* FROM tap.target CROSS JOIN LATERAL tap.isolates(target, true, 'the owner of the table') AS t;
+
+RESET SESSION AUTHORIZATION;
+SELECT is_empty(
+    $$
+        SELECT t.name, n.of_a, n.of_b
+        FROM tap.target AS t
+        CROSS JOIN LATERAL (
+            SELECT (xpath('/row/a/text()', x))[1]::text::bigint AS of_a, (xpath('/row/b/text()', x))[1]::text::bigint AS of_b
+            FROM query_to_xml(
+                format('SELECT count(*) FILTER (WHERE %1$I = tap.id(''a'')) AS a, count(*) FILTER (WHERE %1$I = tap.id(''b'')) AS b FROM %2$s', t.key, t.name),
+                false, true, '') AS x
+        ) AS n
+        WHERE t.of_b <> n.of_b
+    $$,
+    'the other organization still has every row');
+
+SELECT * FROM finish();
+ROLLBACK;
