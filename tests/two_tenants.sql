@@ -6,6 +6,9 @@
 -- changes the session's own user, so that SET ROLE allows what it would allow that login. Files on tenancy.assume()
 -- and auth.authenticate_api_key() take their context from those instead.
 
+-- Loads the library, so that its settings are more than placeholders.
+DO 'BEGIN PERFORM codeverify.version(); END';
+
 CREATE SCHEMA tap;
 GRANT USAGE ON SCHEMA tap TO PUBLIC;
 

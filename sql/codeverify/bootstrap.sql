@@ -30,6 +30,10 @@ BEGIN
                 CASE WHEN member = 'owner' THEN 'BYPASSRLS' ELSE '' END);
         END IF;
     END LOOP;
+    -- A role made by hand, as before a restore, may lack what the owner of isolated tables needs.
+    IF NOT (SELECT r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = 'codeverify_owner') THEN
+        ALTER ROLE codeverify_owner BYPASSRLS;
+    END IF;
     IF NOT pg_catalog.pg_has_role('codeverify_service', 'codeverify_tenant', 'USAGE') THEN
         GRANT codeverify_tenant TO codeverify_service;
     END IF;

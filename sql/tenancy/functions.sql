@@ -98,7 +98,7 @@ BEGIN
     IF TG_WHEN = 'BEFORE' THEN
         PERFORM FROM tenancy.organizations AS o
         WHERE o.id = OLD.org_id
-        FOR UPDATE;
+        FOR NO KEY UPDATE;
         RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
     END IF;
 

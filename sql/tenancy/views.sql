@@ -46,3 +46,18 @@ COMMENT ON COLUMN tenancy.coverage.restrictive_policy IS 'Whether a restrictive 
 COMMENT ON COLUMN tenancy.coverage.leading_index IS 'Whether a full index begins with org_id.';
 COMMENT ON COLUMN tenancy.coverage.direct_partition_grants IS 'Whether somebody but the owner may use the partition by its own name.';
 GRANT SELECT ON tenancy.coverage TO codeverify_admin, codeverify_auditor, codeverify_service;
+
+CREATE VIEW tenancy.organization_members WITH (security_invoker = true) AS
+SELECT
+    m.org_id,
+    m.user_id,
+    CASE m.role WHEN 'developer' THEN 'member' ELSE m.role END::tenancy.member_role AS role,
+    m.created_at
+FROM tenancy.org_memberships AS m;
+COMMENT ON VIEW tenancy.organization_members IS
+    'Memberships for clients that expect the enum type member_role; a developer is a member there. Change roles with tenancy.add_member().';
+COMMENT ON COLUMN tenancy.organization_members.org_id IS 'The organization.';
+COMMENT ON COLUMN tenancy.organization_members.user_id IS 'The member.';
+COMMENT ON COLUMN tenancy.organization_members.role IS 'owner, admin, member or viewer.';
+COMMENT ON COLUMN tenancy.organization_members.created_at IS 'When the user became a member.';
+GRANT SELECT ON tenancy.organization_members TO codeverify_tenant;

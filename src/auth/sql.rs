@@ -35,7 +35,7 @@ fn create_api_key(
     let name = or_raise(name.ok_or_else(|| invalid_request("a key needs a name")));
     let scopes = or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
     or_raise(check_scopes(&scopes.0));
-    let key = or_raise(ApiKey::generate(|bytes| getrandom::fill(bytes)).map_err(|_| Error::NoRandomness));
+    let key = or_raise(ApiKey::generate(getrandom::fill).map_err(|_| Error::NoRandomness));
     let created_by = settings::user_id().map(to_datum);
     let api_key_id = as_owner(|| {
         update_one::<pgrx::Uuid>(

@@ -44,6 +44,7 @@ fn deploy() -> &'static str {
     }
     as_owner(|| {
         for file in DEPLOYED {
+            debug1!("codeverify deploys {}", file.path);
             run_script(file.text);
         }
     });

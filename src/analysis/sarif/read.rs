@@ -21,6 +21,9 @@ use super::value::{
 /// The version of SARIF that is read and written.
 pub const VERSION: &str = "2.1.0";
 
+/// Bytes that references within a log may add to it.
+const LARGEST_EXPANSION: usize = 256 << 20;
+
 /// Results between two calls of `interrupt`.
 const PACE: usize = 256;
 
@@ -37,6 +40,14 @@ pub struct Run {
 
 /// Reads a log. `interrupt` is called now and then, so that the host can cancel.
 pub fn read_log(log: &Value, interrupt: &mut dyn FnMut()) -> Result<Vec<Run>, SarifError> {
+    read_within(LARGEST_EXPANSION, log, interrupt)
+}
+
+pub fn read_within(
+    expansion: usize,
+    log: &Value,
+    interrupt: &mut dyn FnMut(),
+) -> Result<Vec<Run>, SarifError> {
     guard::check(log, interrupt)?;
     let path = Path::Root;
     let log = as_object(log, &path)?;
@@ -55,7 +66,7 @@ pub fn read_log(log: &Value, interrupt: &mut dyn FnMut()) -> Result<Vec<Run>, Sa
     }
     let mut reader = Reader {
         fingerprints: Fingerprints::default(),
-        budget: Budget::default(),
+        budget: Budget::new(expansion),
         interrupt,
         read: 0,
     };

@@ -15,10 +15,6 @@ use super::taxonomy::Taxonomies;
 use super::tidy::{tidy_record, Links};
 use super::value::{array, as_object, index, member, object, string, Object};
 
-/// Bytes that references may add to what a log holds itself. A small log whose every result
-/// refers to one large string would otherwise fill the memory of the server.
-const LARGEST_EXPANSION: usize = 256 << 20;
-
 #[derive(Debug)]
 pub struct RunContext<'v> {
     pub tool: Tool<'v>,
@@ -46,21 +42,29 @@ impl<'v> RunContext<'v> {
     }
 }
 
-/// Counts what references add, over all runs of a log.
-#[derive(Debug, Default)]
+/// Bounds the bytes that references may add to what a log holds itself. A small log whose every
+/// result refers to one large string would otherwise fill the memory of the server.
+#[derive(Debug)]
 pub struct Budget {
+    limit: usize,
     spent: Cell<usize>,
 }
 
 impl Budget {
+    pub fn new(limit: usize) -> Self {
+        Budget {
+            limit,
+            spent: Cell::new(0),
+        }
+    }
+
     pub fn spend(&self, bytes: usize, path: &Path) -> Result<(), SarifError> {
         let spent = self.spent.get().saturating_add(bytes);
         self.spent.set(spent);
-        if spent > LARGEST_EXPANSION {
-            let limit = LARGEST_EXPANSION >> 20;
-            return Err(path.error(format!(
-                "references expand the log by more than {limit} MiB"
-            )));
+        if spent > self.limit {
+            let limit = self.limit;
+            let problem = format!("references expand the log by more than {limit} bytes");
+            return Err(path.error(problem));
         }
         Ok(())
     }

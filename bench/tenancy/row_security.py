@@ -1,0 +1,52 @@
+"""What row security costs: a tenant's queries against the owner's with the organization written out."""
+
+from pathlib import Path
+
+from lib import OWNER, TENANT, compare, deployed_database, pgbench, psql, set_context
+
+CLIENTS = 8
+SECONDS = 2
+LOOKUPS = 20
+
+SELECT = "SELECT id, repo_id, pr_number, pr_title, head_sha, status, created_at FROM analysis.analyses"
+
+MEDIAN_TENANT = """
+    SELECT org_id FROM analysis.analyses GROUP BY org_id
+    ORDER BY count(*), org_id OFFSET 100 LIMIT 1
+"""
+
+
+def compare_all(rounds):
+    database = deployed_database("bench_row_security")
+    psql(database, "-f", str(Path(__file__).with_name("tenants.sql")))
+    org_id = psql(database, "-c", MEDIAN_TENANT)
+    set_context(database, org_id)
+    ids = psql(
+        database, "-c", f"SELECT id FROM analysis.analyses WHERE org_id = '{org_id}' ORDER BY md5(id::text) LIMIT {LOOKUPS}"
+    ).split()
+
+    def by_primary_key(mode, org_clause):
+        # pgbench puts a variable's text into a simple query as it is.
+        keys = [f":id{n}" if mode == "prepared" else f"'{key}'" for n, key in enumerate(ids)]
+        return "".join(f"{SELECT} WHERE {org_clause} id = {key};\n" for key in keys)
+
+    def top_20(mode, org_clause):
+        return f"{SELECT} WHERE {org_clause} true ORDER BY created_at DESC LIMIT 20;\n"
+
+    def queries_per_second(user, mode, script):
+        variables = [(f"id{n}", key) for n, key in enumerate(ids)] if ":id" in script else ()
+        return script.count(";") * pgbench(database, user, script, CLIENTS, SECONDS, mode, variables)
+
+    # Planned anew each time, row security costs planning too. No bound is set on that.
+    for mode, bound in (("prepared", {"at_least": 0.90}), ("simple", {})):
+        for name, query in (("by primary key", by_primary_key), ("top 20 by index", top_20)):
+            ours = query(mode, "")
+            baseline = query(mode, f"org_id = '{org_id}' AND")
+            yield compare(
+                f"row security, {name}, {mode}",
+                "queries/s",
+                lambda: queries_per_second(TENANT, mode, ours),
+                lambda: queries_per_second(OWNER, mode, baseline),
+                rounds,
+                **bound,
+            )

@@ -1,0 +1,19 @@
+SELECT tenancy.isolate(t.target::regclass),
+       tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
+FROM (VALUES
+    ('observability.logs',          'read', 'service', NULL,      NULL),
+    ('observability.alert_rules',   'read', 'manage',  'manage',  'manage'),
+    ('observability.alert_firings', 'read', 'service', 'service', 'service'),
+    ('observability.incidents',     'read', 'write',   'write',   'manage')
+) AS t (target, selects, inserts, updates, deletes);
+
+GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_service;
+
+-- Collectors write lines and read nothing.
+CREATE POLICY logs_ingest ON observability.logs
+    FOR INSERT
+    TO codeverify_ingest
+    WITH CHECK (true);
+COMMENT ON POLICY logs_ingest ON observability.logs IS 'Collectors add lines to the organization in context.';
+GRANT INSERT ON observability.logs TO codeverify_ingest;
+GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_ingest;

@@ -1,0 +1,62 @@
+CREATE FUNCTION telemetry.check_code_event_references()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    missing record;
+BEGIN
+    -- Scalar sub-selects look each distinct value up by index, whatever the sizes were when the plan was made.
+    SELECT v.key_columns, v.key_values, v.parent
+    INTO missing
+    FROM (SELECT DISTINCT n.org_id, n.repo_id FROM new_rows AS n) AS d
+    CROSS JOIN LATERAL (VALUES
+        (
+            'org_id',
+            d.org_id::text,
+            'organizations',
+            (SELECT true FROM tenancy.organizations AS o WHERE o.id = d.org_id)
+        ),
+        (
+            'org_id, repo_id',
+            pg_catalog.concat_ws(', ', d.org_id, d.repo_id),
+            'repositories',
+            (SELECT true FROM scm.repositories AS r WHERE r.org_id = d.org_id AND r.id = d.repo_id)
+        )
+    ) AS v (key_columns, key_values, parent, present)
+    WHERE v.present IS NULL
+    LIMIT 1;
+
+    IF FOUND THEN
+        RAISE foreign_key_violation USING
+            MESSAGE = pg_catalog.format(
+                'insert or update on table "code_events" violates foreign key constraint "code_events_%s_fkey"',
+                pg_catalog.replace(missing.key_columns, ', ', '_')),
+            DETAIL = pg_catalog.format(
+                'Key (%s)=(%s) is not present in table "%s".',
+                missing.key_columns, missing.key_values, missing.parent),
+            SCHEMA = 'telemetry',
+            TABLE = 'code_events',
+            CONSTRAINT = 'code_events_' || pg_catalog.replace(missing.key_columns, ', ', '_') || '_fkey';
+    END IF;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION telemetry.check_code_event_references() IS
+    'Trigger function: checks once per statement that the organizations of new code events exist and own the repositories named. Raises foreign_key_violation, the same for a repository of another organization as for one that does not exist.';
+
+CREATE FUNCTION telemetry.delete_organization_events()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    DELETE FROM telemetry.code_events AS e
+    WHERE e.org_id = OLD.id;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION telemetry.delete_organization_events() IS
+    'Trigger function: deletes the code events of an organization that was deleted.';
