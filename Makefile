@@ -1,4 +1,4 @@
-# Everything a person or a build machine calls. Each target is a script of scripts/ or one line.
+# Everything a person or a build machine calls. Each target is one script.
 # `make install PG_CONFIG=/path/to/pg_config` is for a server that exists.
 
 .DEFAULT_GOAL := help
@@ -10,14 +10,14 @@ help: ## list the targets
 demo: install ## install everything, import a real scan in a database of its own, end with a psql command
 	@scripts/demo
 
-test: install ## run every check: lint, unit tests, pgTAP, dump and restore, crashes, clients
+test: install ## run every check: lint, unit tests, pgTAP, dump and restore, crashes, clients, documentation
 	@scripts/test
 
 install: setup ## build the extension and install it into the server of PG_CONFIG
 	@scripts/install
 
 bench: install ## run the benchmarks of bench/
-	@scripts/bench
+	@bench/run
 
 lint: setup ## rustfmt, clippy and shellcheck alone
 	@scripts/test lint

@@ -1,8 +1,11 @@
 """What the benchmarks share: talking to the server, measuring two sides in turns, judging their ratio."""
 
+import ctypes
+import ctypes.util
 import re
 import statistics
 import subprocess
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,27 @@ def timed_statement(database, statement, user="postgres", before=""):
     output = psql(database, user=user, script=f"{before}\n\\timing on\n{statement}\n")
     result, _, timing = output.rpartition("Time: ")
     return float(timing.split()[0]) / 1000, result.strip()
+
+
+def timed_parameters(database, statement, *parameters, user="postgres"):
+    """As timed_statement, but with the parameters $1, $2, ... sent beside the statement, as drivers do and psql 15 cannot."""
+    libpq = ctypes.CDLL(ctypes.util.find_library("pq") or "libpq.so.5")
+    for name in ("PQconnectdb", "PQexecParams"):
+        getattr(libpq, name).restype = ctypes.c_void_p
+    for name in ("PQerrorMessage", "PQgetvalue"):
+        getattr(libpq, name).restype = ctypes.c_char_p
+    connection = ctypes.c_void_p(libpq.PQconnectdb(f"dbname={database} user={user}".encode()))
+    values = (ctypes.c_char_p * len(parameters))(*(parameter.encode() for parameter in parameters))
+    try:
+        started = time.monotonic()
+        result = libpq.PQexecParams(connection, statement.encode(), len(values), None, values, None, None, 0)
+        seconds = time.monotonic() - started
+        value = libpq.PQgetvalue(ctypes.c_void_p(result), 0, 0)
+        if value is None:
+            raise RuntimeError(libpq.PQerrorMessage(connection).decode())
+        return seconds, value.decode()
+    finally:
+        libpq.PQfinish(connection)
 
 
 def empty_database(name):

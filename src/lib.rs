@@ -21,6 +21,10 @@ pgrx::extension_sql_file!("../sql/codeverify/finalize.sql", name = "finalize", f
 /// Runs once in each process that loads the library, before any of its functions.
 #[pgrx::pg_guard]
 pub extern "C-unwind" fn _PG_init() {
+    // Where RUST_BACKTRACE is set, pgrx would send the server's stack to the client as DETAIL.
+    if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
+        std::env::set_var("RUST_LIB_BACKTRACE", "0");
+    }
     codeverify::settings::define();
     tenancy::settings::define();
 }

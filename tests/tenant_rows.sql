@@ -5,20 +5,23 @@ CREATE PROCEDURE tap.fill(o text)
 LANGUAGE plpgsql
 AS $procedure$
 DECLARE
-    org        constant uuid := tap.id(o);
-    owner      constant uuid := tap.id('owner of ' || o);
-    developer  constant uuid := tap.id('developer of ' || o);
-    repo       constant uuid := tap.id('repository of ' || o);
-    service    constant uuid := tap.id('service of ' || o);
-    analysis   constant uuid := tap.id('analysis of ' || o);
-    webhook    constant uuid := tap.id('webhook of ' || o);
-    number     constant bigint := 9000000000 + ascii(o);
-    sha        constant text := repeat('a', 39) || o;
-    digest     constant text := pg_catalog.encode(pg_catalog.sha256(o::bytea), 'hex');
+    org         constant uuid := tap.id(o);
+    owner       constant uuid := tap.id('owner of ' || o);
+    developer   constant uuid := tap.id('developer of ' || o);
+    repo        constant uuid := tap.id('repository of ' || o);
+    service     constant uuid := tap.id('service of ' || o);
+    analysis    constant uuid := tap.id('analysis of ' || o);
+    webhook     constant uuid := tap.id('webhook of ' || o);
+    environment constant uuid := tap.id('environment of ' || o);
+    project     constant uuid := tap.id('project of ' || o);
+    experiment  constant uuid := tap.id('experiment of ' || o);
+    session     constant uuid := tap.id('session of ' || o);
+    number      constant bigint := 9000000000 + ascii(o);
+    digest      constant text := pg_catalog.encode(pg_catalog.sha256(o::bytea), 'hex');
 BEGIN
     -- tenancy
     INSERT INTO tenancy.services (id, org_id, name) VALUES (service, org, 'api');
-    INSERT INTO tenancy.environments (id, org_id, name) VALUES (tap.id('environment of ' || o), org, 'production');
+    INSERT INTO tenancy.environments (id, org_id, name) VALUES (environment, org, 'production');
 
     -- auth
     INSERT INTO auth.api_keys (id, org_id, name, key_hash, key_prefix, service_id)
@@ -72,6 +75,65 @@ BEGIN
            (tap.id('successor of ' || o), org, NULL, NULL, 'release', 'tap/repository', digest, tap.id('attestation of ' || o));
     INSERT INTO attestations.verification_badges (org_id, attestation_id, repo_id, repo_full_name, token)
     VALUES (org, tap.id('attestation of ' || o), repo, 'tap/repository', 'badge of ' || o);
+
+    -- telemetry
+    INSERT INTO telemetry.code_events (org_id, repo_id, event_type, "timestamp")
+    VALUES (org, repo, 'commit', now()), (org, repo, 'deploy', '1999-12-31 00:00+00');
+    INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier)
+    VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
+    INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+
+    -- observability
+    INSERT INTO observability.logs (org_id, service_id, environment_id, ts, level, message)
+    VALUES (org, service, environment, now(), 'info', 'Secret of ' || o),
+           (org, service, environment, '1999-12-31 00:00+00', 'error', 'Old secret of ' || o);
+    INSERT INTO observability.alert_rules (id, org_id, type) VALUES (tap.id('alert rule of ' || o), org, 'error_count');
+    INSERT INTO observability.alert_firings (org_id, rule_id, fingerprint) VALUES (org, tap.id('alert rule of ' || o), 'f');
+    INSERT INTO observability.incidents (org_id, repo_id, service_id, environment_id) VALUES (org, repo, service, environment);
+
+    -- projects
+    INSERT INTO projects.projects (id, org_id, name, owner_id) VALUES (project, org, 'Project', owner);
+    INSERT INTO projects.versions (id, org_id, project_id, tag) VALUES (tap.id('version of ' || o), org, project, 'v1');
+    INSERT INTO projects.baselines (org_id, project_id, metric_key, threshold) VALUES (org, project, 'coverage', 0.8);
+    INSERT INTO projects.policies (id, org_id, name, rego_code) VALUES (tap.id('policy of ' || o), org, 'Policy', 'package p');
+    INSERT INTO projects.project_policies (org_id, project_id, policy_id) VALUES (org, project, tap.id('policy of ' || o));
+    INSERT INTO projects.version_history (org_id, version_id, action) VALUES (org, tap.id('version of ' || o), 'promoted');
+
+    -- experiments_v1
+    INSERT INTO experiments_v1.experiments (id, org_id, name) VALUES (experiment, org, 'Experiment');
+    INSERT INTO experiments_v1.evaluations (org_id, experiment_id) VALUES (org, experiment);
+    INSERT INTO experiments_v1.promotions (org_id, from_version_id, to_version_id)
+    VALUES (org, tap.id('version of ' || o), tap.id('next version of ' || o));
+    INSERT INTO experiments_v1.blacklist (org_id, config_hash) VALUES (org, digest);
+    INSERT INTO experiments_v1.comparison_reports (org_id, v1_experiment_id) VALUES (org, experiment);
+
+    -- production
+    INSERT INTO production.analysis_sessions (id, org_id, user_id, project_id)
+    VALUES (session, org, owner, project),
+           (tap.id('session of developer of ' || o), org, developer, project);
+    INSERT INTO production.analysis_tasks (org_id, session_id, type) VALUES (org, session, 'static');
+    INSERT INTO production.artifacts (org_id, session_id, type, s3_uri) VALUES (org, session, 'report', 's3://bucket/report');
+    INSERT INTO production.code_review_results (org_id, session_id) VALUES (org, session);
+
+    -- quarantine
+    INSERT INTO quarantine.quarantine_records (id, org_id, experiment_id, config_hash)
+    VALUES (tap.id('quarantined by ' || o), org, experiment, digest);
+    INSERT INTO quarantine.reevaluation_requests (org_id, quarantine_id) VALUES (org, tap.id('quarantined by ' || o));
+
+    -- providers: the first two belong to no organization
+    INSERT INTO providers.providers (id, name, provider_type) VALUES (tap.id('provider ' || o), 'provider ' || o, 'local');
+    INSERT INTO providers.provider_health (provider_id) VALUES (tap.id('provider ' || o));
+    INSERT INTO providers.user_providers (org_id, user_id, provider_type, encrypted_api_key, encrypted_dek)
+    VALUES (org, owner, 'openai', 'x', 'y'), (org, developer, 'openai', 'x', 'y');
+    INSERT INTO providers.user_quotas (org_id, user_id, daily_limit) VALUES (org, owner, 1), (org, developer, 1);
+    INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date)
+    VALUES (org, owner, 'openai', 'gpt-4', '1999-12-31'), (org, developer, 'openai', 'gpt-4', CURRENT_DATE);
+    INSERT INTO providers.cost_alerts (org_id, user_id, alert_type, threshold_percentage)
+    VALUES (org, owner, 'daily_80', 80), (org, developer, 'daily_80', 80);
+
+    -- audits
+    INSERT INTO audits.audit_log (org_id, actor_id, action, ts)
+    VALUES (org, owner, 'analysis.completed', now()), (org, developer, 'analysis.completed', '1999-12-31 00:00+00');
 END
 $procedure$;
 

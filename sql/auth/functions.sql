@@ -1,5 +1,5 @@
 COMMENT ON FUNCTION auth.create_api_key(uuid, text, jsonb, timestamptz, uuid) IS
-    'Makes an API key of an organization and returns its id and its text, which is shown this once: only a SHA-256 is stored. Takes the permission manage; codeverify_service and codeverify_admin may also call it without a context. scopes is an array of names: read, write and admin decide the role that the key acts with, others are yours to check. Raises VC014 or VC011 when the caller may not, VC020 for malformed scopes. Example: SELECT * FROM auth.create_api_key(''0f0e…'', ''CI'', ''["read","write"]'', now() + interval ''90 days'');';
+    'Makes an API key of an organization and returns its id and its text, which is shown this once: only a SHA-256 is stored. Takes the permission manage; codeverify_service and codeverify_admin may also call it without a context. scopes is an array of names: read, write and admin decide the role that the key acts with, others are yours to check. Raises VC014 or VC011 when the caller may not, VC020 for a missing name, malformed scopes or an expires_at in the past. Example: SELECT * FROM auth.create_api_key(''0f0e…'', ''CI'', ''["read","write"]'', now() + interval ''90 days'');';
 GRANT EXECUTE ON FUNCTION auth.create_api_key(uuid, text, jsonb, timestamptz, uuid)
 TO codeverify_admin, codeverify_service, codeverify_tenant;
 

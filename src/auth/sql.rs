@@ -10,7 +10,7 @@ use super::api_key::ApiKey;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::query::{select, update, update_one};
-use crate::codeverify::raise::or_raise;
+use crate::codeverify::raise::{or_raise, raise};
 use crate::tenancy::context::{self, Identity};
 use crate::tenancy::permission::{MemberRole, Permission};
 use crate::tenancy::settings;
@@ -35,6 +35,9 @@ fn create_api_key(
     let name = or_raise(name.ok_or_else(|| invalid_request("a key needs a name")));
     let scopes = or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
     or_raise(check_scopes(&scopes.0));
+    if expires_at.is_some_and(|end| end <= clock_timestamp()) {
+        raise(invalid_request("expires_at is in the past"));
+    }
     let key = or_raise(ApiKey::generate(getrandom::fill).map_err(|_| Error::NoRandomness));
     let created_by = settings::user_id().map(to_datum);
     let api_key_id = as_owner(|| {

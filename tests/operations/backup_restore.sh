@@ -20,7 +20,8 @@ rows() {
 
 make_partitions() {
     psql_db "$1" -c "SELECT codeverify.create_partitions('audits.audit_log', 'month', 30, 5)" \
-        -c "SELECT codeverify.create_partitions('observability.logs', 'day', 3, 20)" >/dev/null
+        -c "SELECT codeverify.create_partitions('observability.logs', 'day', 3, 20)" \
+        -c "SELECT tenancy.isolate('audits.audit_log')" -c "SELECT tenancy.isolate('observability.logs')" >/dev/null
 }
 
 step "a database with findings, rows of any date, partitions made at run time and a user's own additions"

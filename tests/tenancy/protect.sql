@@ -1,6 +1,6 @@
 -- tenancy.protect() and tenancy.unprotect(): isolation for tables of one's own.
 BEGIN;
-SELECT plan(47);
+SELECT plan(45);
 \ir ../two_tenants.sql
 
 -- Every table here is made without row security first, which warns.

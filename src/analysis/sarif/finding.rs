@@ -30,7 +30,7 @@ pub struct Finding {
     pub severity: &'static str,
     pub title: String,
     pub description: Option<String>,
-    /// A path in the repository, an absolute path or URI, or [`super::NO_LOCATION`].
+    /// A path in the repository, an absolute path or URI, or [`super::location::NO_LOCATION`].
     pub file_path: String,
     pub line_start: Option<i32>,
     pub line_end: Option<i32>,

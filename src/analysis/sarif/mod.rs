@@ -38,6 +38,5 @@ mod tests;
 
 pub use error::SarifError;
 pub use finding::Finding;
-pub use location::NO_LOCATION;
-pub use read::{read_log, Run, VERSION};
+pub use read::{read_log, Run};
 pub use write::{write_log, Analysis, StoredFinding};

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{json, Value};
 
+use super::fingerprint;
 use super::location::{self, NO_LOCATION};
+use super::overrides;
 use super::path::Path;
 use super::severity::{LEVELS, RULE_PROPERTIES};
 use super::shape::{self, Shape};
@@ -107,7 +109,7 @@ impl<'f> Draft<'f> {
         for key in ["fingerprints", "partialFingerprints"] {
             let mut entries = self.kept(key).and_then(Value::as_object).cloned();
             if let Some(entries) = &mut entries {
-                entries.retain(|_, value| value.is_string());
+                entries.retain(|name, value| name != fingerprint::KEY && value.is_string());
             }
             put_some(&mut result, key, entries);
         }
@@ -130,6 +132,7 @@ impl<'f> Draft<'f> {
         let bag = self.kept("properties").and_then(Value::as_object);
         let mut bag = bag.cloned().unwrap_or_default();
         bag.remove("tags");
+        bag.remove(overrides::KEY);
         let tags: Vec<&str> = self.tags.difference(shared).copied().collect();
         put(&mut bag, "tags", tags);
         put(&mut result, "properties", bag);

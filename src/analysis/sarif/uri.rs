@@ -2,14 +2,7 @@
 
 /// Whether a reference begins with a scheme. One letter is no scheme but a Windows drive.
 pub fn has_scheme(reference: &str) -> bool {
-    let Some((scheme, _)) = reference.split_once(':') else {
-        return false;
-    };
-    scheme.len() > 1
-        && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
-        && scheme
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
+    split_scheme(reference).is_some_and(|(scheme, _)| scheme.len() > 1)
 }
 
 /// Whether a reference stands by itself, without a base.
@@ -145,24 +138,77 @@ pub fn from_path(path: &str) -> String {
     reference
 }
 
-/// The same reference with the characters that no URI may have percent-encoded.
+/// The same reference with what no URI may have percent-encoded.
 pub fn tidy(reference: &str) -> String {
-    let bytes = reference.as_bytes();
-    let mut tidied = String::with_capacity(bytes.len());
-    let mut fragments = 0;
+    let mut tidied = String::with_capacity(reference.len());
+    let mut rest = reference;
+    if let Some((scheme, after)) = split_scheme(rest) {
+        tidied.push_str(scheme);
+        tidied.push(':');
+        rest = after;
+    } else {
+        // A colon in the first segment would end a scheme.
+        let segment = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        encode(&mut tidied, &rest[..segment], b"@!$&'()*+,;=");
+        rest = &rest[segment..];
+    }
+    if let Some(after) = rest.strip_prefix("//") {
+        let authority = after.find(['/', '?', '#']).unwrap_or(after.len());
+        tidied.push_str("//");
+        encode_authority(&mut tidied, &after[..authority]);
+        rest = &after[authority..];
+    }
+    let fragment = rest.find('#').map_or(rest.len(), |mark| mark + 1);
+    let (path, fragment) = rest.split_at(fragment);
+    encode(&mut tidied, path, b":/?@!$&'()*+,;=#");
+    encode(&mut tidied, fragment, b":/?@!$&'()*+,;=");
+    tidied
+}
+
+/// A scheme by the letter of the standard, which may have one character.
+fn split_scheme(reference: &str) -> Option<(&str, &str)> {
+    let (scheme, rest) = reference.split_once(':')?;
+    let legal = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.');
+    let valid = scheme.starts_with(|c: char| c.is_ascii_alphabetic()) && scheme.bytes().all(legal);
+    valid.then_some((scheme, rest))
+}
+
+/// User, host and port; an authority of another form becomes a host name of encoded characters.
+fn encode_authority(text: &mut String, authority: &str) {
+    let (user, host) = match authority.split_once('@') {
+        Some((user, host)) => (Some(user), host),
+        None => (None, authority),
+    };
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) => (name, Some(port)),
+        None => (host, None),
+    };
+    let digits = port.is_none_or(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
+    if !digits || name.contains([':', '@']) {
+        return encode(text, authority, b"!$&'()*+,;=");
+    }
+    if let Some(user) = user {
+        encode(text, user, b":!$&'()*+,;=");
+        text.push('@');
+    }
+    encode(text, name, b"!$&'()*+,;=");
+    if let Some(port) = port {
+        text.push(':');
+        text.push_str(port);
+    }
+}
+
+/// Appends a part of a reference. Only unreserved characters, these marks and what is encoded
+/// already stay as they are.
+fn encode(text: &mut String, part: &str, marks: &[u8]) {
+    let bytes = part.as_bytes();
     for (at, &byte) in bytes.iter().enumerate() {
         let plain = match byte {
             b'%' => escaped_byte(bytes, at).is_some(),
-            b'#' => {
-                fragments += 1;
-                fragments == 1
-            }
-            // Brackets are legal around an IPv6 host only.
-            _ => byte.is_ascii_alphanumeric() || b"-._~:/?@!$&'()*+,;=".contains(&byte),
+            _ => byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) || marks.contains(&byte),
         };
-        push(&mut tidied, byte, plain);
+        push(text, byte, plain);
     }
-    tidied
 }
 
 fn push(text: &mut String, byte: u8, plain: bool) {
@@ -254,11 +300,31 @@ mod tests {
 
     #[test]
     fn tidying_is_idempotent() {
-        for reference in ["a b", "100%", "%zz", "a#b#c", "x[1]", "\\a", "é", "%41"] {
+        for reference in [
+            "a b",
+            "100%",
+            "%zz",
+            "a#b#c",
+            "x[1]",
+            "\\a",
+            "é",
+            "%41",
+            ":",
+            "é:x",
+            "1:2/3:4",
+            "//a:b@c:d",
+            "https://u@h:80/x:y?z",
+            "https://a:b/",
+            "http://[::1]:8/",
+            "C:\\x",
+        ] {
             let once = tidy(reference);
             assert_eq!(tidy(&once), once);
             assert!(once.is_ascii());
         }
         assert_eq!(tidy("a b#c#d%"), "a%20b#c%23d%25");
+        assert_eq!(tidy("é:x/y:z"), "%C3%A9%3Ax/y:z");
+        assert_eq!(tidy("https://u:p@h:80/x y"), "https://u:p@h:80/x%20y");
+        assert_eq!(tidy("https://a:b/"), "https://a%3Ab/");
     }
 }

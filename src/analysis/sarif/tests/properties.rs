@@ -21,15 +21,15 @@ fn text() -> impl Strategy<Value = String> {
 
 fn json_value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
-        Just(Value::Null),
-        any::<bool>().prop_map(Value::from),
-        any::<i64>().prop_map(Value::from),
-        (-3i32..5).prop_map(Value::from),
-        any::<f64>().prop_map(Value::from),
-        text().prop_map(Value::from),
-        Just(json!("a\u{0}b")),
-        Just(json!("note")),
-        Just(json!("external")),
+        4 => Just(Value::Null),
+        4 => any::<bool>().prop_map(Value::from),
+        4 => any::<i64>().prop_map(Value::from),
+        4 => (-3i32..5).prop_map(Value::from),
+        4 => any::<f64>().prop_map(Value::from),
+        8 => text().prop_map(Value::from),
+        1 => Just(json!("a\u{0}b")),
+        4 => Just(json!("note")),
+        4 => Just(json!("external")),
     ];
     leaf.prop_recursive(3, 12, 4, |inner| {
         prop_oneof![
@@ -91,25 +91,61 @@ fn pointers(value: &Value, here: String, all: &mut Vec<String>) {
     all.push(here);
 }
 
-/// The full log with a few values replaced, removed or added.
+#[derive(Debug, Clone)]
+enum Change {
+    Replace(Value),
+    Insert(String, Value),
+    /// Another text or number, or an element or member less or twice: mostly still valid.
+    Nudge(String, i32, usize),
+}
+
+impl Change {
+    fn apply(self, target: &mut Value) {
+        match (self, target) {
+            (Change::Replace(value), target) => *target = value,
+            (Change::Insert(name, value), Value::Object(members)) => {
+                members.insert(name, value);
+            }
+            (Change::Insert(_, value), Value::Array(items)) => items.push(value),
+            (Change::Insert(..), _) => {}
+            (Change::Nudge(text, ..), Value::String(old)) => *old = text,
+            (Change::Nudge(_, number, _), target @ Value::Number(_)) => *target = json!(number),
+            (Change::Nudge(_, number, place), Value::Array(items)) if !items.is_empty() => {
+                let place = place % items.len();
+                if number % 2 == 0 {
+                    items.remove(place);
+                } else {
+                    items.push(items[place].clone());
+                }
+            }
+            (Change::Nudge(_, _, place), Value::Object(members)) if !members.is_empty() => {
+                let names: Vec<String> = members.keys().cloned().collect();
+                members.remove(&names[place % names.len()]);
+            }
+            (Change::Nudge(..), _) => {}
+        }
+    }
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    prop_oneof![
+        2 => json_value().prop_map(Change::Replace),
+        2 => (member_name(), json_value()).prop_map(|(name, value)| Change::Insert(name, value)),
+        6 => (text(), -2i32..12, 0usize..20)
+            .prop_map(|(text, number, place)| Change::Nudge(text, number, place)),
+    ]
+}
+
+/// The full log with a few changes.
 fn mutated_log() -> impl Strategy<Value = Value> {
     let mut all = Vec::new();
     pointers(&full_log(), String::new(), &mut all);
-    let change = (
-        proptest::sample::select(all),
-        option::weighted(0.5, member_name()),
-        json_value(),
-    );
-    vec(change, 1..4).prop_map(|changes| {
+    let place = proptest::sample::select(all);
+    vec((place, change()), 1..4).prop_map(|changes| {
         let mut log = full_log();
-        for (pointer, name, value) in changes {
-            match (log.pointer_mut(&pointer), name) {
-                (Some(Value::Object(members)), Some(name)) => {
-                    members.insert(name, value);
-                }
-                (Some(Value::Array(items)), Some(_)) => items.push(value),
-                (Some(target), _) => *target = value,
-                (None, _) => {}
+        for (pointer, change) in changes {
+            if let Some(target) = log.pointer_mut(&pointer) {
+                change.apply(target);
             }
         }
         log

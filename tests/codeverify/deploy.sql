@@ -1,0 +1,199 @@
+-- What deploy() makes is the user's: owned by codeverify_owner and no member of the extension, whose members are
+-- its functions and the event trigger. An object that is not listed fails here.
+BEGIN;
+SELECT plan(19);
+
+CREATE TEMP VIEW member AS
+SELECT d.classid, d.objid, d.objsubid
+FROM pg_depend AS d
+JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+WHERE d.deptype = 'e'
+  AND e.extname = 'codeverify';
+
+SELECT is_empty(
+    $$
+        SELECT pg_describe_object(m.classid, m.objid, m.objsubid)
+        FROM member AS m
+        WHERE m.classid NOT IN ('pg_proc'::regclass, 'pg_event_trigger'::regclass)
+    $$,
+    'the members of the extension are functions and event triggers');
+SELECT set_eq(
+    $$
+        SELECT t.evtname::text, t.evtowner::regrole::text = (SELECT rolname FROM pg_roles WHERE oid = 10)
+        FROM member AS m
+        JOIN pg_event_trigger AS t ON t.oid = m.objid AND m.classid = 'pg_event_trigger'::regclass
+    $$,
+    $$VALUES ('codeverify_warn_of_unprotected_tables', true)$$,
+    'there is one event trigger');
+
+SELECT set_eq(
+    $$
+        SELECT c.oid::regclass::text
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole
+          AND c.relkind NOT IN ('i', 'I', 't', 'S', 'c')
+          AND NOT c.relispartition
+    $$,
+    ARRAY[
+    'analysis.analyses',
+    'analysis.analysis_runs',
+    'analysis.analysis_stages',
+    'analysis.codebase_scans',
+    'analysis.custom_rules',
+    'analysis.diff_summary_cache',
+    'analysis.finding_summary',
+    'analysis.findings',
+    'analysis.jobs',
+    'analysis.repository_dashboard',
+    'analysis.scan_schedules',
+    'analysis.trust_score_cache',
+    'attestations.verification_attestations',
+    'attestations.verification_badges',
+    'audits.audit_log',
+    'audits.statistics',
+    'auth.api_key_rate_buckets',
+    'auth.api_keys',
+    'auth.audit_logs',
+    'auth.invitations',
+    'auth.password_resets',
+    'auth.sessions',
+    'auth.users',
+    'experiments_v1.blacklist',
+    'experiments_v1.comparison_reports',
+    'experiments_v1.evaluations',
+    'experiments_v1.experiments',
+    'experiments_v1.promotions',
+    'integrations.inbound_deliveries',
+    'integrations.notification_configs',
+    'integrations.webhook_deliveries',
+    'integrations.webhooks',
+    'observability.alert_firings',
+    'observability.alert_rules',
+    'observability.incident_progress',
+    'observability.incidents',
+    'observability.logs',
+    'production.analysis_sessions',
+    'production.analysis_tasks',
+    'production.artifacts',
+    'production.code_review_results',
+    'projects.baselines',
+    'projects.policies',
+    'projects.project_policies',
+    'projects.projects',
+    'projects.version_history',
+    'projects.versions',
+    'providers.cost_alerts',
+    'providers.provider_health',
+    'providers.providers',
+    'providers.usage_tracking',
+    'providers.user_providers',
+    'providers.user_quotas',
+    'quarantine.quarantine_records',
+    'quarantine.reevaluation_requests',
+    'scm.github_installations',
+    'scm.installations',
+    'scm.repositories',
+    'telemetry.code_attribution',
+    'telemetry.code_events',
+    'telemetry.repo_metrics',
+    'tenancy.coverage',
+    'tenancy.environments',
+    'tenancy.org_memberships',
+    'tenancy.organization_members',
+    'tenancy.organizations',
+    'tenancy.services'],
+    'the tables and views are those listed here');
+SELECT set_eq(
+    $$
+        SELECT t.oid::regtype::text
+        FROM pg_type AS t
+        JOIN pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole
+          AND t.typtype NOT IN ('c')
+          AND t.typelem = 0
+    $$,
+    ARRAY[
+    'observability.incident_severity',
+    'observability.incident_status',
+    'scm.github_account_type',
+    'telemetry.detection_method',
+    'telemetry.event_type',
+    'telemetry.risk_tier',
+    'telemetry.time_period',
+    'tenancy.member_role',
+    'tenancy.org_plan'],
+    'the types are those listed here');
+SELECT set_eq(
+    $$
+        SELECT c.oid::regclass::text
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole AND c.relkind = 'S'
+    $$,
+    ARRAY['audits.audit_log_id_seq', 'observability.logs_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq'],
+    'the sequences are those listed here');
+SELECT set_eq(
+    $$SELECT n.nspname::text FROM pg_namespace AS n WHERE n.nspowner = 'codeverify_owner'::regrole$$,
+    ARRAY[
+        'codeverify', 'tenancy', 'auth', 'scm', 'analysis', 'integrations', 'attestations', 'telemetry', 'observability',
+        'projects', 'experiments_v1', 'production', 'quarantine', 'providers', 'audits'],
+    'the schemas are those listed here');
+
+SELECT is_empty(
+    $$
+        SELECT c.oid::regclass
+        FROM pg_class AS c
+        JOIN pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole AND c.relowner <> n.nspowner
+    $$,
+    'codeverify_owner owns every relation in them');
+SELECT is_empty(
+    $$
+        SELECT t.oid::regtype
+        FROM pg_type AS t
+        JOIN pg_namespace AS n ON n.oid = t.typnamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole AND t.typowner <> n.nspowner
+    $$,
+    'and every type');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM pg_proc AS p
+        JOIN pg_namespace AS n ON n.oid = p.pronamespace
+        WHERE n.nspowner = 'codeverify_owner'::regrole
+          AND NOT EXISTS (SELECT FROM member AS m WHERE m.classid = 'pg_proc'::regclass AND m.objid = p.oid)
+    $$,
+    'every function in them is a member');
+SELECT is_empty(
+    $$SELECT a.attrelid::regclass, a.attname FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid
+        WHERE c.relowner = 'codeverify_owner'::regrole AND a.attidentity <> ''$$,
+    'there is no identity column');
+
+-- Calling it again, and who may.
+SELECT is(codeverify.deploy(), 'adopted', 'where everything exists there is nothing to make');
+SELECT is(codeverify.deploy(), 'adopted', 'however often');
+SAVEPOINT whole;
+DROP VIEW tenancy.coverage;
+SELECT throws_ok('SELECT codeverify.deploy()', 'VC003', 'some of the codeverify objects exist already', 'where something is missing it refuses');
+SELECT is(
+    (SELECT count(*) FROM pg_class AS c WHERE c.relname = 'coverage' AND c.relkind = 'v'), 0::bigint, 'and makes nothing');
+ROLLBACK TO SAVEPOINT whole;
+
+CREATE ROLE tap_nobody LOGIN;
+CREATE ROLE tap_admin LOGIN IN ROLE codeverify_admin;
+SET LOCAL SESSION AUTHORIZATION tap_nobody;
+SELECT throws_ok('SELECT codeverify.deploy()', '42501', NULL, 'an ordinary role may not call it');
+SET LOCAL SESSION AUTHORIZATION tap_admin;
+SELECT throws_ok('SELECT codeverify.deploy()', '42501', NULL, 'nor an administrator');
+RESET SESSION AUTHORIZATION;
+GRANT EXECUTE ON FUNCTION codeverify.deploy() TO tap_admin;
+SET LOCAL SESSION AUTHORIZATION tap_admin;
+SELECT throws_ok('SELECT codeverify.deploy()', 'VC004', 'only a superuser can deploy codeverify', 'one to whom it is granted must be a superuser too');
+SET LOCAL SESSION AUTHORIZATION codeverify_owner;
+SELECT throws_ok('SELECT codeverify.deploy()', 'VC004', NULL, 'so must the owner');
+RESET SESSION AUTHORIZATION;
+SELECT throws_ok('DROP EXTENSION codeverify', '2BP01', NULL, 'DROP EXTENSION does not take the data with it');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,126 @@
+-- Who may call which function. Nobody may who is not listed, and a function that is not listed fails here.
+BEGIN;
+SELECT plan(9);
+
+CREATE TEMP VIEW extension_function AS
+SELECT p.*
+FROM pg_depend AS d
+JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+JOIN pg_proc AS p ON p.oid = d.objid AND d.classid = 'pg_proc'::regclass
+WHERE d.deptype = 'e'
+  AND e.extname = 'codeverify';
+
+-- The group roles, without codeverify_ before their names. Empty: for triggers and for other functions only.
+CREATE TEMP TABLE allowed (signature text, roles text);
+INSERT INTO allowed
+VALUES ('analysis.complete_analysis(uuid)', 'service tenant'),
+           ('analysis.dismiss_finding(uuid,text)', 'service tenant'),
+           ('analysis.export_sarif(uuid)', 'service tenant'),
+           ('analysis.fail_analysis(uuid,text)', 'service tenant'),
+           ('analysis.finish_analysis(uuid,text,text)', 'service tenant'),
+           ('analysis.import_sarif(uuid,jsonb)', 'service tenant'),
+           ('analysis.mark_finding(uuid,boolean,text)', 'service tenant'),
+           ('analysis.reopen_finding(uuid)', 'service tenant'),
+           ('analysis.start_analysis(uuid,integer,text,text,text,jsonb)', 'service tenant'),
+           ('audits.check_audit_log_references()', ''),
+           ('auth.authenticate_api_key(text,text)', 'ingest service tenant'),
+           ('auth.create_api_key(uuid,text,jsonb,timestamp with time zone,uuid)', 'admin service tenant'),
+           ('codeverify.create_partitions(regclass,text,integer,integer)', ''),
+           ('codeverify.deploy()', ''),
+           ('codeverify.enforce_transition()', ''),
+           ('codeverify.is_cron_expression(text)', 'admin auditor ingest service tenant'),
+           ('codeverify.set_updated_at()', ''),
+           ('codeverify.uninstall(text)', ''),
+           ('codeverify.version()', 'admin auditor ingest service tenant'),
+           ('observability.check_log_references()', ''),
+           ('observability.delete_organization_logs()', ''),
+           ('telemetry.check_code_event_references()', ''),
+           ('telemetry.delete_organization_events()', ''),
+           ('tenancy."current_role"()', 'admin auditor ingest service tenant'),
+           ('tenancy.add_member(uuid,uuid,text)', 'service tenant'),
+           ('tenancy.allow(regclass,text,text,text,text,name)', ''),
+           ('tenancy.assume(uuid,uuid)', 'service'),
+           ('tenancy.create_organization(text,text,bigint,uuid)', 'admin service'),
+           ('tenancy.current_org_id()', 'admin auditor ingest service tenant'),
+           ('tenancy.current_user_id()', 'admin auditor ingest service tenant'),
+           ('tenancy.force_row_security(regclass)', 'admin'),
+           ('tenancy.has_permission(text)', 'admin auditor ingest service tenant'),
+           ('tenancy.isolate(regclass,name)', 'admin'),
+           ('tenancy.keep_an_owner()', ''),
+           ('tenancy.list_members()', 'service tenant'),
+           ('tenancy.list_partition_tree(regclass)', 'admin'),
+           ('tenancy.permission_clause(text)', ''),
+           ('tenancy.protect(regclass,name)', 'admin'),
+           ('tenancy.remove_member(uuid,uuid)', 'service tenant'),
+           ('tenancy.require_permission(text)', 'admin auditor ingest service tenant'),
+           ('tenancy.unprotect(regclass)', 'admin'),
+           ('tenancy.warn_of_unprotected_tables()', '');
+
+SELECT set_eq(
+    'SELECT p.oid::regprocedure::text FROM extension_function AS p',
+    'SELECT signature FROM allowed',
+    'the functions of the extension are those listed here');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure, granted.roles, a.roles
+        FROM extension_function AS p
+        JOIN allowed AS a ON a.signature = p.oid::regprocedure::text
+        CROSS JOIN LATERAL (
+            SELECT coalesce(string_agg(replace(g.grantee::regrole::text, 'codeverify_', ''), ' ' ORDER BY g.grantee::regrole::text), '')
+            FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g
+            WHERE g.grantee <> p.proowner
+        ) AS granted (roles)
+        WHERE granted.roles <> a.roles
+    $$,
+    'each may be called by whom the list says');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM extension_function AS p
+        CROSS JOIN aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS g
+        WHERE g.grantee = 0 OR g.is_grantable AND g.grantee <> p.proowner
+    $$,
+    'none may be called by PUBLIC, or handed on');
+SELECT is_empty(
+    $$SELECT p.oid::regprocedure FROM extension_function AS p WHERE p.proowner <> 'codeverify_owner'::regrole$$,
+    'codeverify_owner owns them all');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM extension_function AS p
+        WHERE p.prosecdef AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']
+    $$,
+    'those with their owner''s rights have a fixed path');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM extension_function AS p
+        JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']
+    $$,
+    'so has everything in SQL and PL/pgSQL');
+SELECT is_empty(
+    $$SELECT p.oid::regprocedure FROM extension_function AS p WHERE p.proleakproof$$,
+    'none is LEAKPROOF');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM extension_function AS p
+        JOIN pg_language AS l ON l.oid = p.prolang
+        WHERE l.lanname = 'c' AND p.prosecdef
+    $$,
+    'none in Rust borrows its owner''s rights: it could not set the context then');
+SELECT is_empty(
+    $$
+        SELECT p.oid::regprocedure
+        FROM extension_function AS p
+        WHERE EXISTS (
+            SELECT
+            FROM unnest(p.proargtypes::oid[] || p.prorettype || coalesce(p.proallargtypes, '{}')) AS used (oid)
+            JOIN pg_type AS t ON t.oid = used.oid
+            WHERE t.typnamespace <> 'pg_catalog'::regnamespace)
+    $$,
+    'no signature names a type that deploy() makes: a restore makes functions first');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,44 @@
+-- Logs, alerts and incidents: the values that they refuse, each by the constraint meant for it, and some that
+-- they take.
+BEGIN;
+SELECT * FROM no_plan();
+\ir ../two_tenants.sql
+\ir ../tenant_rows.sql
+\ir ../value_checks.sql
+
+INSERT INTO tap.value_case (target, assignment, refused_by)
+VALUES ('observability.alert_firings', $$fingerprint = ''$$, 'alert_firings_fingerprint_check'),
+       ('observability.alert_firings', $$fingerprint = repeat('x', 256)$$, 'alert_firings_fingerprint_check'),
+       ('observability.alert_firings', $$fingerprint = repeat('x', 255)$$, NULL),
+       ('observability.alert_rules', $$params_json = '[]'$$, 'alert_rules_params_json_check'),
+       ('observability.alert_rules', $$params_json = 'null'$$, 'alert_rules_params_json_check'),
+       ('observability.alert_rules', $$type = 'ERROR_COUNT'$$, 'alert_rules_type_check'),
+       ('observability.alert_rules', $$type = 'error_count'$$, NULL),
+       ('observability.alert_rules', $$type = 'deployment_failure'$$, NULL),
+       ('observability.incidents', $$created_at = now(), resolved_at = now() - interval '1 ms'$$, 'incidents_created_at_resolved_at_check'),
+       ('observability.incidents', $$created_at = now(), resolved_at = now()$$, NULL),
+       ('observability.incidents', $$fingerprint = ''$$, 'incidents_fingerprint_check'),
+       ('observability.incidents', $$fingerprint = repeat('x', 256)$$, 'incidents_fingerprint_check'),
+       ('observability.incidents', $$fingerprint = repeat('x', 255)$$, NULL),
+       ('observability.incidents', $$metadata = '[]'$$, 'incidents_metadata_check'),
+       ('observability.incidents', $$metadata = 'null'$$, 'incidents_metadata_check'),
+       ('observability.incidents', $$status = 'OPEN'$$, 'incidents_status_check'),
+       ('observability.incidents', $$status = 'open'$$, NULL),
+       ('observability.incidents', $$status = 'investigating'$$, NULL),
+       ('observability.incidents', $$status = 'identified'$$, NULL),
+       ('observability.incidents', $$status = 'resolved'$$, NULL),
+       ('observability.incidents', $$severity = 'sev5'$$, '22P02'),
+       ('observability.logs', $$level = 'TRACE'$$, 'logs_level_check'),
+       ('observability.logs', $$level = 'trace'$$, NULL),
+       ('observability.logs', $$level = 'debug'$$, NULL),
+       ('observability.logs', $$level = 'info'$$, NULL),
+       ('observability.logs', $$level = 'warn'$$, NULL),
+       ('observability.logs', $$level = 'error'$$, NULL),
+       ('observability.logs', $$level = 'fatal'$$, NULL),
+       ('observability.logs', $$meta_json = '[]'$$, 'logs_meta_json_check'),
+       ('observability.logs', $$meta_json = 'null'$$, 'logs_meta_json_check');
+
+SELECT tap.test_values('observability');
+
+SELECT * FROM finish();
+ROLLBACK;

@@ -1,0 +1,81 @@
+-- Sessions, tasks, artifacts and reviews: the values that they refuse, each by the constraint meant for it, and some that
+-- they take.
+BEGIN;
+SELECT * FROM no_plan();
+\ir ../two_tenants.sql
+\ir ../tenant_rows.sql
+\ir ../value_checks.sql
+
+INSERT INTO tap.value_case (target, assignment, refused_by)
+VALUES ('production.analysis_sessions', $$metadata = '[]'$$, 'analysis_sessions_metadata_check'),
+       ('production.analysis_sessions', $$metadata = 'null'$$, 'analysis_sessions_metadata_check'),
+       ('production.analysis_sessions', $$started_at = now(), finished_at = now() - interval '1 ms'$$, 'analysis_sessions_started_at_finished_at_check'),
+       ('production.analysis_sessions', $$started_at = now(), finished_at = now()$$, NULL),
+       ('production.analysis_sessions', $$status = 'CREATED'$$, 'analysis_sessions_status_check'),
+       ('production.analysis_sessions', $$status = 'created'$$, NULL),
+       ('production.analysis_sessions', $$status = 'queued'$$, NULL),
+       ('production.analysis_sessions', $$status = 'running'$$, NULL),
+       ('production.analysis_sessions', $$status = 'completed'$$, NULL),
+       ('production.analysis_sessions', $$status = 'failed'$$, NULL),
+       ('production.analysis_sessions', $$status = 'cancelled'$$, NULL),
+       ('production.analysis_sessions', $$version = 'V1'$$, 'analysis_sessions_version_check'),
+       ('production.analysis_sessions', $$version = 'v1'$$, NULL),
+       ('production.analysis_sessions', $$version = 'v2'$$, NULL),
+       ('production.analysis_sessions', $$version = 'v3'$$, NULL),
+       ('production.analysis_tasks', $$duration_ms = -1$$, 'analysis_tasks_duration_ms_check'),
+       ('production.analysis_tasks', $$duration_ms = 0$$, NULL),
+       ('production.analysis_tasks', $$result = '[]'$$, 'analysis_tasks_result_check'),
+       ('production.analysis_tasks', $$result = 'null'$$, 'analysis_tasks_result_check'),
+       ('production.analysis_tasks', $$started_at = now(), finished_at = now() - interval '1 ms'$$, 'analysis_tasks_started_at_finished_at_check'),
+       ('production.analysis_tasks', $$started_at = now(), finished_at = now()$$, NULL),
+       ('production.analysis_tasks', $$status = 'PENDING'$$, 'analysis_tasks_status_check'),
+       ('production.analysis_tasks', $$status = 'pending'$$, NULL),
+       ('production.analysis_tasks', $$status = 'running'$$, NULL),
+       ('production.analysis_tasks', $$status = 'completed'$$, NULL),
+       ('production.analysis_tasks', $$status = 'failed'$$, NULL),
+       ('production.analysis_tasks', $$status = 'skipped'$$, NULL),
+       ('production.analysis_tasks', $$type = 'STATIC'$$, 'analysis_tasks_type_check'),
+       ('production.analysis_tasks', $$type = 'static'$$, NULL),
+       ('production.analysis_tasks', $$type = 'dynamic'$$, NULL),
+       ('production.analysis_tasks', $$type = 'graph'$$, NULL),
+       ('production.analysis_tasks', $$type = 'ai'$$, NULL),
+       ('production.artifacts', $$expires_at = created_at$$, 'artifacts_created_at_expires_at_check'),
+       ('production.artifacts', $$metadata = '[]'$$, 'artifacts_metadata_check'),
+       ('production.artifacts', $$metadata = 'null'$$, 'artifacts_metadata_check'),
+       ('production.artifacts', $$sha256 = repeat('a', 63)$$, 'artifacts_sha256_check'),
+       ('production.artifacts', $$sha256 = repeat('A', 64)$$, 'artifacts_sha256_check'),
+       ('production.artifacts', $$sha256 = repeat('g', 64)$$, 'artifacts_sha256_check'),
+       ('production.artifacts', $$size_bytes = -1$$, 'artifacts_size_bytes_check'),
+       ('production.artifacts', $$size_bytes = 0$$, NULL),
+       ('production.artifacts', $$type = 'REPORT'$$, 'artifacts_type_check'),
+       ('production.artifacts', $$type = 'report'$$, NULL),
+       ('production.artifacts', $$type = 'patch'$$, NULL),
+       ('production.artifacts', $$type = 'log'$$, NULL),
+       ('production.artifacts', $$type = 'metrics'$$, NULL),
+       ('production.artifacts', $$s3_uri = 'https://bucket/x'$$, 'artifacts_s3_uri_check'),
+       ('production.artifacts', $$s3_uri = 's3://'$$, 'artifacts_s3_uri_check'),
+       ('production.artifacts', $$s3_uri = 'S3://bucket'$$, 'artifacts_s3_uri_check'),
+       ('production.artifacts', $$s3_uri = 's3://with blank'$$, 'artifacts_s3_uri_check'),
+       ('production.code_review_results', $$analysis_time_ms = -1$$, 'code_review_results_analysis_time_ms_check'),
+       ('production.code_review_results', $$analysis_time_ms = 0$$, NULL),
+       ('production.code_review_results', $$code_language = ''$$, 'code_review_results_code_language_check'),
+       ('production.code_review_results', $$code_language = repeat('x', 256)$$, 'code_review_results_code_language_check'),
+       ('production.code_review_results', $$code_language = repeat('x', 255)$$, NULL),
+       ('production.code_review_results', $$code_length = -1$$, 'code_review_results_code_length_check'),
+       ('production.code_review_results', $$code_length = 0$$, NULL),
+       ('production.code_review_results', $$issues_count = -1$$, 'code_review_results_issues_count_check'),
+       ('production.code_review_results', $$issues_count = 0$$, NULL),
+       ('production.code_review_results', $$model_used = ''$$, 'code_review_results_model_used_check'),
+       ('production.code_review_results', $$model_used = repeat('x', 256)$$, 'code_review_results_model_used_check'),
+       ('production.code_review_results', $$model_used = repeat('x', 255)$$, NULL),
+       ('production.code_review_results', $$overall_score = 0 - 1$$, 'code_review_results_overall_score_check'),
+       ('production.code_review_results', $$overall_score = 100 + 1$$, 'code_review_results_overall_score_check'),
+       ('production.code_review_results', $$overall_score = 0$$, NULL),
+       ('production.code_review_results', $$overall_score = 100$$, NULL),
+       ('production.code_review_results', $$vulnerabilities_count = -1$$, 'code_review_results_vulnerabilities_count_check'),
+       ('production.code_review_results', $$vulnerabilities_count = 0$$, NULL);
+
+SELECT tap.test_values('production');
+
+SELECT * FROM finish();
+ROLLBACK;
