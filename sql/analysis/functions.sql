@@ -58,18 +58,30 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant uuid := tenancy.require_permission('write');
+    current_status text;
 BEGIN
+    SELECT a.status
+    INTO current_status
+    FROM analysis.analyses AS a
+    WHERE a.org_id = tenant
+      AND a.id = finish_analysis.analysis_id
+    FOR NO KEY UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'analysis % does not exist', finish_analysis.analysis_id
+            USING ERRCODE = 'VC040',
+                  HINT = 'Check the id and the organization in context.';
+    ELSIF current_status IN ('completed', 'failed') THEN
+        RAISE EXCEPTION 'analysis % is % already', finish_analysis.analysis_id, current_status
+            USING ERRCODE = 'VC041',
+                  HINT = 'Start a new analysis with analysis.start_analysis(…).';
+    END IF;
+
     UPDATE analysis.analyses AS a
     SET status = outcome,
         completed_at = pg_catalog.now(),
         error_message = reason
     WHERE a.org_id = tenant
       AND a.id = finish_analysis.analysis_id;
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'analysis % does not exist', finish_analysis.analysis_id
-            USING ERRCODE = 'VC040',
-                  HINT = 'Check the id and the organization in context.';
-    END IF;
 END
 $function$;
 COMMENT ON FUNCTION analysis.finish_analysis(uuid, text, text) IS
@@ -96,7 +108,7 @@ AS $function$
     SELECT analysis.finish_analysis(analysis_id, 'failed', error_message)
 $function$;
 COMMENT ON FUNCTION analysis.fail_analysis(uuid, text) IS
-    'Moves a running analysis to failed and keeps the error message. Takes the permission write. Raises VC040 when the organization in context has no such analysis, VC041 when it is not running.';
+    'Moves a pending or running analysis to failed and keeps the error message. Takes the permission write. Raises VC040 when the organization in context has no such analysis, VC041 when it has ended already.';
 GRANT EXECUTE ON FUNCTION analysis.fail_analysis(uuid, text) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION analysis.mark_finding(finding_id uuid, dismiss boolean, reason text)

@@ -4,3 +4,8 @@ FOR EACH ROW
 WHEN (OLD.status <> NEW.status)
 EXECUTE FUNCTION codeverify.enforce_transition(
     'analysis', 'pending>running', 'pending>failed', 'running>completed', 'running>failed');
+
+SELECT tenancy.bind_authors('analysis.analyses', 'triggered_by');
+SELECT tenancy.bind_authors('analysis.findings', 'dismissed_by');
+SELECT tenancy.bind_authors('analysis.custom_rules', 'created_by');
+SELECT tenancy.bind_authors('analysis.scan_schedules', 'created_by');

@@ -58,6 +58,7 @@ DECLARE
     bound_type text;
     partition_name text;
     lower_bound timestamp;
+    is_isolated boolean;
     step interval := ('1 ' || period)::interval;
     made int := 0;
 BEGIN
@@ -66,8 +67,12 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
 
-    SELECT n.nspname, c.relname, pg_catalog.format_type(a.atttypid, NULL)
-    INTO STRICT parent_schema, parent_name, bound_type
+    SELECT
+        n.nspname,
+        c.relname,
+        pg_catalog.format_type(a.atttypid, NULL),
+        EXISTS (SELECT FROM pg_catalog.pg_policy AS y WHERE y.polrelid = parent AND y.polname = c.relname || '_tenant')
+    INTO STRICT parent_schema, parent_name, bound_type, is_isolated
     FROM pg_catalog.pg_partitioned_table AS p
     JOIN pg_catalog.pg_class AS c ON c.oid = p.partrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -88,10 +93,13 @@ BEGIN
             parent,
             CASE bound_type WHEN 'date' THEN lower_bound::date::text ELSE lower_bound || '+00' END,
             CASE bound_type WHEN 'date' THEN (lower_bound + step)::date::text ELSE (lower_bound + step) || '+00' END);
+        IF is_isolated THEN
+            PERFORM tenancy.isolate(pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name)));
+        END IF;
         made := made + 1;
     END LOOP;
     RETURN made;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.create_partitions(regclass, text, int, int) IS
-    'Makes the missing partitions of a table that is partitioned by range of one date or timestamptz column, from "behind" periods before the current UTC day or month to "ahead" periods after it, and returns how many it made. Names end in _2026_01 or _2026_01_31.';
+    'Makes the missing partitions of a table that is partitioned by range of one date or timestamptz column, from "behind" periods before the current UTC day or month to "ahead" periods after it, and returns how many it made. Partitions of an isolated table are isolated too. Names end in _2026_01 or _2026_01_31.';

@@ -13,7 +13,7 @@ GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_service;
 CREATE POLICY logs_ingest ON observability.logs
     FOR INSERT
     TO codeverify_ingest
-    WITH CHECK (true);
+    WITH CHECK (tenancy.has_permission('write'));
 COMMENT ON POLICY logs_ingest ON observability.logs IS 'Collectors add lines to the organization in context.';
 GRANT INSERT ON observability.logs TO codeverify_ingest;
 GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_ingest;

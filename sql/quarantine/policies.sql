@@ -13,3 +13,7 @@ GRANT UPDATE (
     reviewed_by,
     review_notes
 ) ON quarantine.quarantine_records TO codeverify_tenant;
+
+-- Who asks for a re-evaluation does not decide on it.
+REVOKE INSERT ON quarantine.reevaluation_requests FROM codeverify_tenant;
+GRANT INSERT (id, org_id, quarantine_id, requested_by, reason) ON quarantine.reevaluation_requests TO codeverify_tenant;

@@ -12,7 +12,7 @@ GRANT USAGE ON SEQUENCE telemetry.code_events_id_seq TO codeverify_service;
 CREATE POLICY code_events_ingest ON telemetry.code_events
     FOR INSERT
     TO codeverify_ingest
-    WITH CHECK (true);
+    WITH CHECK (tenancy.has_permission('write'));
 COMMENT ON POLICY code_events_ingest ON telemetry.code_events IS 'Collectors add events to the organization in context.';
 GRANT INSERT ON telemetry.code_events TO codeverify_ingest;
 GRANT USAGE ON SEQUENCE telemetry.code_events_id_seq TO codeverify_ingest;

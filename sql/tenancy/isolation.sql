@@ -66,7 +66,9 @@ BEGIN
     LOOP
         SELECT c.relname INTO STRICT relation_name FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
         policy_name := relation_name || '_tenant';
-        EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %s', policy_name, relation);
+        IF EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = relation AND p.polname = policy_name) THEN
+            EXECUTE pg_catalog.format('DROP POLICY %I ON %s', policy_name, relation);
+        END IF;
         EXECUTE pg_catalog.format(
             'CREATE POLICY %I ON %s AS RESTRICTIVE USING (%I = tenancy.current_org_id()) WITH CHECK (%I = tenancy.current_org_id())',
             policy_name, relation, org_column, org_column);
@@ -86,13 +88,13 @@ LANGUAGE sql
 IMMUTABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT CASE
-        WHEN permission IN ('read', 'service') THEN 'true'
-        ELSE pg_catalog.format('tenancy.has_permission(%L)', permission)
-    END
+    -- Never a bare true: a policy that calls a function goes with the extension, and then nobody sees a row.
+    SELECT pg_catalog.format(
+        'tenancy.has_permission(%L)',
+        CASE permission WHEN 'service' THEN 'read' ELSE permission END)
 $function$;
 COMMENT ON FUNCTION tenancy.permission_clause(text) IS
-    'The expression that a permissive policy tests for a permission.';
+    'The expression that a permissive policy tests for a permission; for service, that there is a context.';
 
 CREATE FUNCTION tenancy.allow(
     target regclass,
@@ -169,7 +171,9 @@ BEGIN
     WHERE c.oid = target;
 
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = target AND p.polpermissive) THEN
-        EXECUTE pg_catalog.format('CREATE POLICY %I ON %s USING (true)', relation_name || '_members', target);
+        EXECUTE pg_catalog.format(
+            'CREATE POLICY %I ON %s USING (tenancy.current_org_id() IS NOT NULL)',
+            relation_name || '_members', target);
         EXECUTE pg_catalog.format(
             'COMMENT ON POLICY %I ON %s IS %L',
             relation_name || '_members', target, 'Inside the organization the grants on the table decide.');

@@ -56,6 +56,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC015", "no_such_organization"),
     ("VC016", "not_isolatable"),
     ("VC017", "unknown_permission"),
+    ("VC018", "author_not_in_context"),
     ("VC020", "invalid_api_key_request"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),

@@ -17,6 +17,7 @@ extension_sql_file!(
     requires = [current_org_id, current_user_id, current_role, has_permission, require_permission, assume]
 );
 extension_sql_file!("../../sql/tenancy/isolation.sql", name = "tenancy_isolation", requires = ["tenancy_functions"]);
+extension_sql_file!("../../sql/tenancy/authorship.sql", name = "tenancy_authorship", requires = ["tenancy_functions"]);
 
 /// A uuid of the standard crate as PostgreSQL's.
 pub fn to_datum(id: Uuid) -> pgrx::Uuid {
