@@ -7,9 +7,18 @@ import support
 import asyncpg
 
 
+# Binary jsonb is a byte that says version 1, then text.
+JSONB_VERSION = b"\x01"
+
+
 async def set_codecs(connection):
-    """jsonb as Python's dicts and lists, in both directions."""
-    await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
+    """jsonb as Python's dicts and lists; in binary, as COPY needs it."""
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        format="binary",
+        encoder=lambda value: JSONB_VERSION + json.dumps(value).encode(),
+        decoder=lambda data: json.loads(data.removeprefix(JSONB_VERSION)))
 
 
 class AsyncpgTest(support.AsyncWorldTest):

@@ -82,6 +82,19 @@ class Isolation(support.WorldTest):
         self.authenticate(connection, self.world.b)
         self.assertEqual(self.repositories(connection), [self.world.b.repo_id])
 
+    def test_any_kind_of_transaction_takes_a_context(self):
+        for level in psycopg.IsolationLevel:
+            for read_only in (False, True):
+                with self.subTest(level=level.name, read_only=read_only):
+                    connection = self.connect()
+                    connection.isolation_level = level
+                    connection.read_only = read_only
+                    connection.deferrable = read_only
+                    self.authenticate(connection, self.world.a)
+                    self.assertEqual(self.repositories(connection), [self.world.a.repo_id])
+                    connection.commit()
+                    self.assert_no_context(connection)
+
     # ---- what a connection keeps
 
     def test_prepared_statement_serves_each_tenant_its_own(self):

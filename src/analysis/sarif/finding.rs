@@ -192,10 +192,11 @@ impl Parts<'_, '_> {
     fn facts(&self, path: &Path) -> Result<Object, SarifError> {
         let mut sarif = Object::new();
         let tool = &self.links.run.tool;
+        self.links.budget.spend(tool.size, path)?;
         put(&mut sarif, "tool", tool.facts.clone());
         put_some(&mut sarif, "ruleId", self.found.id);
         if let Some(rule) = self.rule {
-            self.links.budget.spend(rule.facts_size, path)?;
+            self.links.budget.spend(rule.size, path)?;
             let mut facts = rule.facts.clone();
             if self.found.id != Some(rule.id) {
                 put(&mut facts, "id", rule.id);

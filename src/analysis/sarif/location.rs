@@ -1,5 +1,7 @@
 //! Where a result is: its file, its lines, and what the columns have no room for.
 
+use std::collections::HashSet;
+
 use serde_json::Value;
 
 use super::error::SarifError;
@@ -27,7 +29,7 @@ pub struct Placed {
 #[derive(Debug, Default)]
 pub struct Bases<'v> {
     ids: Option<&'v Object>,
-    roots: Vec<&'v str>,
+    roots: HashSet<&'v str>,
 }
 
 struct Base<'v> {
@@ -45,7 +47,7 @@ impl<'v> Bases<'v> {
             string(base, "uri", &path)?;
             string(base, "uriBaseId", &path)?;
         }
-        let mut roots = Vec::new();
+        let mut roots = HashSet::new();
         let provenance = path.key("versionControlProvenance");
         let details = super::value::array(run, "versionControlProvenance", path)?;
         for (position, detail) in details.iter().enumerate() {
@@ -92,7 +94,7 @@ impl<'v> Bases<'v> {
                     placed.base_uri = Some(uri.to_owned());
                     return placed;
                 }
-                Some(uri) if self.roots.contains(&id) => {
+                Some(uri) if self.roots.contains(id) => {
                     placed.base_uri = base.parent.and_then(|parent| self.absolute(uri, parent));
                     return placed;
                 }

@@ -8,6 +8,7 @@
 //! No limit of the log's own is imposed on texts. Only what references multiply is bounded.
 
 mod configuration;
+mod directory;
 mod error;
 mod finding;
 mod fingerprint;

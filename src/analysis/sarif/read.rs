@@ -22,7 +22,7 @@ use super::value::{
 pub const VERSION: &str = "2.1.0";
 
 /// Bytes that references within a log may add to it.
-const LARGEST_EXPANSION: usize = 256 << 20;
+const LARGEST_EXPANSION: usize = 512 << 20;
 
 /// Results between two calls of `interrupt`.
 const PACE: usize = 256;
@@ -171,8 +171,9 @@ impl Reader<'_> {
         let raw = required_object(result, "message", path)?;
         let path = path.key("message");
         let message = message::read(raw, &links.messages, &path)?;
-        if !raw.contains_key("text") || raw.contains_key("arguments") {
-            self.budget.spend(message.text.len(), &path)?;
+        if member(raw, "text").is_none() || member(raw, "arguments").is_some() {
+            let markdown = message.markdown.as_deref().map_or(0, str::len);
+            self.budget.spend(message.text.len() + markdown, &path)?;
         }
         Ok(message)
     }
@@ -225,7 +226,11 @@ fn place(result: &Object, links: &ResultLinks, path: &Path) -> Result<Place, Sar
         Some(Value::Array(locations)) => locations,
         _ => Vec::new(),
     };
-    location::split(tidied, |id| links.run.bases.base_uri(id), &path)
+    let place = location::split(tidied, |id| links.run.bases.base_uri(id), &path)?;
+    if let Some(base) = place.remainder.get("baseUri").and_then(Value::as_str) {
+        links.budget.spend(base.len(), &path)?;
+    }
+    Ok(place)
 }
 
 /// The entries of an object of strings, sorted by name.

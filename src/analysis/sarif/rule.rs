@@ -15,6 +15,7 @@ use super::weakness::Weaknesses;
 #[derive(Debug)]
 pub struct Rule<'v> {
     pub id: &'v str,
+    pub guid: Option<&'v str>,
     /// What the rule is about, in a line fit for a title; none if it only repeats the id or name.
     pub headline: Option<String>,
     pub name: Option<&'v str>,
@@ -27,7 +28,8 @@ pub struct Rule<'v> {
     pub messages: Option<&'v Object>,
     /// What is kept of the rule with each of its findings, without the id.
     pub facts: Object,
-    pub facts_size: usize,
+    /// About the bytes that each finding of the rule has a copy of.
+    pub size: usize,
 }
 
 impl<'v> Rule<'v> {
@@ -83,9 +85,14 @@ impl<'v> Rule<'v> {
             );
         }
         put(&mut facts, "properties", kept);
-        let facts_size = Value::Object(facts.clone()).to_string().len();
+        let size = id.len()
+            + headline.as_deref().map_or(0, str::len)
+            + tags.iter().map(|tag| tag.len()).sum::<usize>()
+            + weaknesses.size()
+            + Value::Object(facts.clone()).to_string().len();
         Ok(Rule {
             id,
+            guid: string(rule, "guid", path)?,
             headline,
             name,
             level,
@@ -96,7 +103,7 @@ impl<'v> Rule<'v> {
             weaknesses,
             messages: message::table(rule, "messageStrings", path)?,
             facts,
-            facts_size,
+            size,
         })
     }
 }

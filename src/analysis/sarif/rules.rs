@@ -1,7 +1,8 @@
 //! The components of a tool, their rules, and the rule a result refers to.
 
-use std::collections::HashMap;
+use serde_json::Value;
 
+use super::directory::Directory;
 use super::error::SarifError;
 use super::message;
 use super::path::Path;
@@ -12,17 +13,13 @@ use super::value::{
     array, as_object, index, object, put, put_some, required_object, string, Object,
 };
 
-/// Levels of a hierarchical rule id (`CA1000/1`) that are tried.
-const DEEPEST_ID: usize = 32;
-
 #[derive(Debug)]
 pub struct Component<'v> {
     pub name: &'v str,
     guid: Option<&'v str>,
     pub rules: Vec<Rule<'v>>,
     pub messages: Option<&'v Object>,
-    by_id: HashMap<&'v str, usize>,
-    by_guid: HashMap<&'v str, usize>,
+    directory: Directory<'v, RuleKey>,
 }
 
 /// Where a rule is: the component (0 is the driver) and the rule in it.
@@ -35,6 +32,10 @@ pub struct Tool<'v> {
     pub version: Option<&'v str>,
     /// Name, version and home of the driver, as kept with each finding.
     pub facts: Object,
+    pub size: usize,
+    /// The rules of all components.
+    directory: Directory<'v, RuleKey>,
+    by_component: Directory<'v, usize>,
 }
 
 /// What a result says about its rule.
@@ -51,12 +52,20 @@ impl<'v> Tool<'v> {
         let path = path.key("tool");
         let driver = required_object(tool, "driver", &path)?;
         let driver_path = path.key("driver");
-        let mut components = vec![Component::read(driver, taxonomies, &driver_path)?];
+        let mut components = vec![Component::read(0, driver, taxonomies, &driver_path)?];
         let extensions_path = path.key("extensions");
         for (position, extension) in array(tool, "extensions", &path)?.iter().enumerate() {
             let path = extensions_path.index(position);
             let extension = as_object(extension, &path)?;
-            components.push(Component::read(extension, taxonomies, &path)?);
+            components.push(Component::read(position + 1, extension, taxonomies, &path)?);
+        }
+        let mut directory = Directory::default();
+        let mut by_component = Directory::default();
+        for (number, component) in components.iter().enumerate() {
+            by_component.add(component.guid, component.name, number);
+            for (position, rule) in component.rules.iter().enumerate() {
+                directory.add(rule.guid, rule.id, (number, position));
+            }
         }
         let version = match string(driver, "version", &driver_path)? {
             Some(version) => Some(version),
@@ -70,7 +79,10 @@ impl<'v> Tool<'v> {
         Ok(Tool {
             components,
             version,
+            size: Value::Object(facts.clone()).to_string().len(),
             facts,
+            directory,
+            by_component,
         })
     }
 
@@ -136,6 +148,11 @@ impl<'v> Tool<'v> {
         let here = component.unwrap_or(0);
         let rules = &self.components[here].rules;
         let id = id.filter(|id| !id.is_empty());
+        // In the component that is named, else in the driver and then in the extensions.
+        let rules_here = match component {
+            Some(component) => &self.components[component].directory,
+            None => &self.directory,
+        };
         let key = match (position, guid) {
             (Some(position), _) if position < rules.len() => Some((here, position)),
             (Some(position), _) => {
@@ -145,33 +162,17 @@ impl<'v> Tool<'v> {
                 let problem = format!("{position} is out of range: {name:?} has {count} rules");
                 return Err(index_path.error(problem));
             }
-            (None, Some(guid)) => self.search(component, |c| c.by_guid.get(guid).copied()),
+            (None, Some(guid)) => rules_here.by_guid(guid),
             (None, None) => None,
         };
         let key = match (key, id) {
-            (None, Some(id)) => self.search(component, |c| c.by_hierarchical_id(id)),
+            (None, Some(id)) => rules_here.by_hierarchical_name(id),
             (key, _) => key,
         };
         Ok(Found {
             id: id.or(key.map(|key| self.rule(key).id)),
             component: key.map_or(here, |key| key.0),
             key,
-        })
-    }
-
-    /// In the component that is named, else in the driver and then in the extensions.
-    fn search(
-        &self,
-        component: Option<usize>,
-        find: impl Fn(&Component) -> Option<usize>,
-    ) -> Option<RuleKey> {
-        let range = match component {
-            Some(component) => component..component + 1,
-            None => 0..self.components.len(),
-        };
-        range.into_iter().find_map(|component| {
-            let rule = find(&self.components[component])?;
-            Some((component, rule))
         })
     }
 
@@ -191,17 +192,17 @@ impl<'v> Tool<'v> {
         }
         let guid = string(component, "guid", &path)?;
         let name = string(component, "name", &path)?;
-        let matches = |c: &Component| match (guid, name) {
-            (Some(guid), _) => c.guid.is_some_and(|own| own.eq_ignore_ascii_case(guid)),
-            (None, Some(name)) => c.name == name,
-            (None, None) => false,
-        };
-        Ok(self.components.iter().position(matches))
+        Ok(match (guid, name) {
+            (Some(guid), _) => self.by_component.by_guid(guid),
+            (None, Some(name)) => self.by_component.by_name(name),
+            (None, None) => None,
+        })
     }
 }
 
 impl<'v> Component<'v> {
     fn read(
+        number: usize,
         component: &'v Object,
         taxonomies: &Taxonomies,
         path: &Path,
@@ -214,33 +215,16 @@ impl<'v> Component<'v> {
             guid: string(component, "guid", path)?,
             rules: Vec::new(),
             messages: message::table(component, "globalMessageStrings", path)?,
-            by_id: HashMap::new(),
-            by_guid: HashMap::new(),
+            directory: Directory::default(),
         };
         let rules_path = path.key("rules");
         for (position, rule) in array(component, "rules", path)?.iter().enumerate() {
             let path = rules_path.index(position);
             let rule = as_object(rule, &path)?;
-            if let Some(guid) = string(rule, "guid", &path)? {
-                read.by_guid.entry(guid).or_insert(position);
-            }
             let rule = Rule::read(rule, taxonomies, &path)?;
-            read.by_id.entry(rule.id).or_insert(position);
+            read.directory.add(rule.guid, rule.id, (number, position));
             read.rules.push(rule);
         }
         Ok(read)
-    }
-
-    /// The rule with this id, or with the longest part of it that ends before a slash.
-    fn by_hierarchical_id(&self, id: &str) -> Option<usize> {
-        let mut part = Some(id);
-        for _ in 0..DEEPEST_ID {
-            let id = part?;
-            if let Some(rule) = self.by_id.get(id) {
-                return Some(*rule);
-            }
-            part = id.rfind('/').map(|slash| &id[..slash]);
-        }
-        None
     }
 }

@@ -124,8 +124,9 @@ impl ResultLinks<'_, '_> {
             return Ok(());
         };
         let placed = self.run.bases.place(uri, text("uriBaseId"));
-        self.budget
-            .spend(placed.uri.len().saturating_sub(uri.len()), path)?;
+        let base = placed.base_id.as_deref().map_or(0, str::len);
+        let added = placed.uri.len().saturating_sub(uri.len());
+        self.budget.spend(added + base, path)?;
         target.insert("uri".to_owned(), super::uri::tidy(&placed.uri).into());
         target.remove("uriBaseId");
         if let Some(base_id) = placed.base_id {

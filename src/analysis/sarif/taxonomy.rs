@@ -1,20 +1,20 @@
 //! Taxonomies of a run, and the taxa that results and rules refer to.
 
-use std::collections::HashMap;
-
 use serde_json::Value;
 
+use super::directory::Directory;
 use super::error::SarifError;
 use super::path::Path;
 use super::value::{array, as_object, index, object, string, Object};
 use super::weakness::Weaknesses;
 
+/// Longest name and id of a taxon that are kept, in bytes: every result may refer to them.
+const LONGEST_NAME: usize = 200;
+
 #[derive(Debug)]
 struct Taxonomy<'v> {
     name: &'v str,
-    guid: Option<&'v str>,
     ids: Vec<&'v str>,
-    by_guid: HashMap<&'v str, usize>,
 }
 
 /// The taxonomies of a run, and components of its tool that define taxa.
@@ -23,6 +23,9 @@ pub struct Taxonomies<'v> {
     all: Vec<Taxonomy<'v>>,
     /// How many of them are in `run.taxonomies`, where `toolComponent.index` counts.
     listed: usize,
+    directory: Directory<'v, usize>,
+    /// The taxonomy of each taxon, and its place in it.
+    taxa: Directory<'v, (usize, usize)>,
 }
 
 /// Relations between a rule and a taxon that do not put the rule's results into it.
@@ -62,22 +65,20 @@ impl<'v> Taxonomies<'v> {
 
     fn read_one(&mut self, component: &'v Object, path: &Path) -> Result<(), SarifError> {
         let mut ids = Vec::new();
-        let mut by_guid = HashMap::new();
+        let number = self.all.len();
         let taxa_path = path.key("taxa");
         for (position, taxon) in array(component, "taxa", path)?.iter().enumerate() {
             let path = taxa_path.index(position);
             let taxon = as_object(taxon, &path)?;
-            ids.push(string(taxon, "id", &path)?.unwrap_or_default());
-            if let Some(guid) = string(taxon, "guid", &path)? {
-                by_guid.insert(guid, position);
-            }
+            let id = string(taxon, "id", &path)?.unwrap_or_default();
+            let guid = string(taxon, "guid", &path)?;
+            self.taxa.add(guid, id, (number, position));
+            ids.push(id);
         }
-        self.all.push(Taxonomy {
-            name: string(component, "name", path)?.unwrap_or_default(),
-            guid: string(component, "guid", path)?,
-            ids,
-            by_guid,
-        });
+        let name = string(component, "name", path)?.unwrap_or_default();
+        let guid = string(component, "guid", path)?;
+        self.directory.add(guid, name, number);
+        self.all.push(Taxonomy { name, ids });
         Ok(())
     }
 
@@ -88,41 +89,33 @@ impl<'v> Taxonomies<'v> {
         weaknesses: &mut Weaknesses,
         path: &Path,
     ) -> Result<(), SarifError> {
-        let component = object(reference, "toolComponent", path)?;
         let component_path = path.key("toolComponent");
         let guid = string(reference, "guid", path)?;
-        let mut name = None;
-        let mut taxonomy = None;
-        match component {
-            Some(component) => {
-                name = string(component, "name", &component_path)?;
-                taxonomy = self.find(component, &component_path)?;
-            }
-            None => {
-                if let Some(guid) = guid {
-                    let mut all = self.all.iter();
-                    taxonomy = all.find(|taxonomy| taxonomy.by_guid.contains_key(guid));
-                }
-            }
-        }
+        let by_guid = guid.and_then(|guid| self.taxa.by_guid(guid));
+        let (name, taxonomy) = match object(reference, "toolComponent", path)? {
+            Some(component) => (
+                string(component, "name", &component_path)?,
+                self.find(component, &component_path)?,
+            ),
+            None => (None, by_guid.and_then(|(number, _)| self.all.get(number))),
+        };
         let mut id = string(reference, "id", path)?;
         if let (None, Some(taxonomy)) = (id, taxonomy) {
-            let position = match index(reference, "index", path)? {
-                Some(position) => Some(position),
-                None => guid.and_then(|guid| taxonomy.by_guid.get(guid).copied()),
-            };
-            if let Some(position) = position {
-                let found = taxonomy.ids.get(position).ok_or_else(|| {
+            if let Some(position) = index(reference, "index", path)? {
+                let taxon = taxonomy.ids.get(position).ok_or_else(|| {
                     path.key("index").error(format!(
                         "{position} is out of range: the taxonomy has {} taxa",
                         taxonomy.ids.len()
                     ))
                 })?;
-                id = Some(found);
+                id = Some(taxon);
+            } else if let Some((number, position)) = by_guid {
+                id = self.all[number].ids.get(position).copied();
             }
         }
         let name = name.or(taxonomy.map(|taxonomy| taxonomy.name));
-        match (name, id.filter(|id| !id.is_empty())) {
+        let short = |text: &&str| !text.is_empty() && text.len() <= LONGEST_NAME;
+        match (name.filter(short), id.filter(short)) {
             (Some(name), Some(id)) => weaknesses.add_taxon(name, id),
             // No taxonomy is named, but the id may speak for itself.
             (None, Some(id)) => weaknesses.add_tag(id),
@@ -132,17 +125,10 @@ impl<'v> Taxonomies<'v> {
     }
 
     fn find(&self, component: &Object, path: &Path) -> Result<Option<&Taxonomy<'v>>, SarifError> {
-        if let Some(guid) = string(component, "guid", path)? {
-            let mut all = self.all.iter();
-            if let Some(found) = all.find(|taxonomy| taxonomy.guid == Some(guid)) {
-                return Ok(Some(found));
-            }
-        }
-        if let Some(name) = string(component, "name", path)? {
-            let mut all = self.all.iter();
-            if let Some(found) = all.find(|taxonomy| taxonomy.name == name) {
-                return Ok(Some(found));
-            }
+        let by_guid = string(component, "guid", path)?.and_then(|g| self.directory.by_guid(g));
+        let by_name = string(component, "name", path)?.and_then(|n| self.directory.by_name(n));
+        if let Some(number) = by_guid.or(by_name) {
+            return Ok(self.all.get(number));
         }
         let Some(position) = index(component, "index", path)? else {
             return Ok(None);

@@ -23,6 +23,13 @@ impl Weaknesses {
         self.cwe.is_empty() && self.owasp.is_empty()
     }
 
+    /// About the bytes of the names.
+    pub fn size(&self) -> usize {
+        let other = self.other.iter();
+        let other: usize = other.map(|(name, id)| name.len() + id.len()).sum();
+        8 * (self.cwe.len() + self.owasp.len()) + other
+    }
+
     pub fn extend(&mut self, more: &Weaknesses) {
         self.cwe.extend(&more.cwe);
         self.owasp.extend(more.owasp.iter().cloned());

@@ -151,13 +151,18 @@ fn references_cannot_fill_the_memory() {
     let text = "x".repeat(1000);
     let rules = json!([
         {"id": "R", "messageStrings": {"big": {"text": text}}},
-        {"id": "S", "shortDescription": {"text": text}},
+        {"id": "S", "fullDescription": {"text": text}, "name": text},
+        {"id": "T", "properties": {"tags": [text]}},
     ]);
     let by_id = json!({"ruleId": "R", "message": {"id": "big"}});
+    let evasive = json!({"ruleId": "R", "message": {"id": "big", "text": null}});
     let by_rule = result(json!({"ruleId": "S"}));
+    let by_tag = result(json!({"ruleId": "T"}));
     for (one, path) in [
         (by_id, "$.runs[0].results[10].message"),
-        (by_rule, "$.runs[0].results[10]"),
+        (evasive, "$.runs[0].results[10].message"),
+        (by_rule, "$.runs[0].results[8]"),
+        (by_tag, "$.runs[0].results[10]"),
     ] {
         let log = log(rules.clone(), Value::Array(vec![one; 20]));
         let fault = read::read_within(11_000, &log, &mut || {}).unwrap_err();
