@@ -40,7 +40,7 @@ BEGIN
 
     -- analysis
     INSERT INTO analysis.analyses (id, org_id, repo_id, pr_number, head_sha, status, started_at, triggered_by)
-    VALUES (analysis, org, repo, 1, repeat('a', 40), 'running', now(), developer);
+    VALUES (analysis, org, repo, 1, repeat('a', 40), 'running', now(), owner);
     INSERT INTO analysis.analysis_stages (org_id, analysis_id, stage_name) VALUES (org, analysis, 'parse');
     INSERT INTO analysis.findings (id, org_id, analysis_id, category, severity, title, file_path, line_start, line_end)
     VALUES (tap.id('finding of ' || o), org, analysis, 'security', 'high', 'Secret of ' || o, 'src/main.py', 1, 2);

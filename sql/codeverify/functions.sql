@@ -55,7 +55,8 @@ AS $function$
 DECLARE
     parent_schema name;
     parent_name name;
-    bound_type text;
+    parent_owner name;
+    bound_format text;
     partition_name text;
     lower_bound timestamp;
     is_isolated boolean;
@@ -70,9 +71,10 @@ BEGIN
     SELECT
         n.nspname,
         c.relname,
-        pg_catalog.format_type(a.atttypid, NULL),
+        pg_catalog.pg_get_userbyid(c.relowner),
+        CASE a.atttypid WHEN 'pg_catalog.date'::regtype THEN 'YYYY-MM-DD' ELSE 'YYYY-MM-DD 00:00:00+00' END,
         EXISTS (SELECT FROM pg_catalog.pg_policy AS y WHERE y.polrelid = parent AND y.polname = c.relname || '_tenant')
-    INTO STRICT parent_schema, parent_name, bound_type, is_isolated
+    INTO STRICT parent_schema, parent_name, parent_owner, bound_format, is_isolated
     FROM pg_catalog.pg_partitioned_table AS p
     JOIN pg_catalog.pg_class AS c ON c.oid = p.partrelid
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -91,8 +93,9 @@ BEGIN
             parent_schema,
             partition_name,
             parent,
-            CASE bound_type WHEN 'date' THEN lower_bound::date::text ELSE lower_bound || '+00' END,
-            CASE bound_type WHEN 'date' THEN (lower_bound + step)::date::text ELSE (lower_bound + step) || '+00' END);
+            pg_catalog.to_char(lower_bound, bound_format),
+            pg_catalog.to_char(lower_bound + step, bound_format));
+        EXECUTE pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', parent_schema, partition_name, parent_owner);
         IF is_isolated THEN
             PERFORM tenancy.isolate(pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name)));
         END IF;

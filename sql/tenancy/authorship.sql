@@ -17,7 +17,7 @@ BEGIN
     END IF;
     FOREACH author_column IN ARRAY TG_ARGV
     LOOP
-        author := after ->> author_column;
+        author := (after ->> author_column)::uuid;
         IF author IS DISTINCT FROM tenancy.current_user_id()
             AND author IS NOT NULL
             AND after -> author_column IS DISTINCT FROM before -> author_column
@@ -39,6 +39,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- Conditions and arguments are quoted where they are put together.
     relation_name name;
     event record;
 BEGIN

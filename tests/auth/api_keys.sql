@@ -56,7 +56,7 @@ SELECT throws_ok(
     format('scopes cannot be %s', coalesce(s.scopes, 'NULL')))
 FROM unnest(ARRAY['{}', '[]', '"read"', '[1]', '[""]', '[null]', '[["read"]]', 'null', NULL]) AS s (scopes);
 SELECT throws_ok(
-    $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k', expires_at => now() - interval '1 second')$$, '23514', NULL,
+    $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k', expires_at => now() - interval '1 second')$$, 'VC020', NULL,
     'a key does not expire before it is made');
 SELECT throws_ok(
     $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k', service_id => tap.id('no service'))$$, '23503', NULL,

@@ -94,6 +94,8 @@ class Isolation(support.WorldTest):
                     self.assertEqual(self.repositories(connection), [self.world.a.repo_id])
                     connection.commit()
                     self.assert_no_context(connection)
+                    # A deferrable transaction, the last one, waits for others that are serializable.
+                    connection.rollback()
 
     # ---- what a connection keeps
 

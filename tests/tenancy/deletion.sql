@@ -5,6 +5,8 @@ SELECT plan(9);
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
 
+UPDATE analysis.analyses SET triggered_by = tap.id('developer of a') WHERE org_id = tap.id('a');
+
 CREATE FUNCTION tap.rows_of(organization text)
 RETURNS TABLE (name text, n bigint)
 LANGUAGE plpgsql

@@ -14,8 +14,7 @@ CREATE TABLE tap.target (
     columns text,
     of_a    bigint,
     of_b    bigint,
-    row_of_a jsonb,
-    row_of_b jsonb
+    row_of_a jsonb
 );
 GRANT SELECT ON tap.target TO PUBLIC;
 
@@ -40,11 +39,10 @@ BEGIN
         EXECUTE format(
             'SELECT count(*) FILTER (WHERE %1$I = tap.id(''a'')),
                     count(*) FILTER (WHERE %1$I = tap.id(''b'')),
-                    (array_agg(to_jsonb(t)) FILTER (WHERE %1$I = tap.id(''a'')))[1],
-                    (array_agg(to_jsonb(t)) FILTER (WHERE %1$I = tap.id(''b'')))[1]
+                    (array_agg(to_jsonb(t)) FILTER (WHERE %1$I = tap.id(''a'')))[1]
              FROM %2$s AS t',
             target.key, target.name)
-        INTO target.of_a, target.of_b, target.row_of_a, target.row_of_b;
+        INTO target.of_a, target.of_b, target.row_of_a;
         INSERT INTO tap.target SELECT target.*;
     END LOOP;
 END
@@ -92,14 +90,16 @@ DECLARE
     faults text[] := '{}';
 BEGIN
     FOR attempt IN
-        SELECT a.what, format(a.statement, target.name, target.key, target.columns, target.row_of_b) AS statement, a.expected
+        SELECT a.what, format(
+                   a.statement, target.name, target.key, target.columns,
+                   target.row_of_a || jsonb_build_object(target.key, tap.id('b'))) AS statement, a.expected
         FROM (VALUES
             ('see the other''s rows',
              'SELECT count(*) FROM %1$s WHERE %2$I <> tap.id(''a'')', nothing),
             ('see all of its own',
              CASE WHEN own THEN 'SELECT count(*) FROM %1$s' END, ARRAY[target.of_a::text]),
-            ('insert a row of the other',
-             CASE WHEN target.of_b > 0 THEN
+            ('insert a row for the other',
+             CASE WHEN target.of_a > 0 THEN
                  'INSERT INTO %1$s (%3$s) SELECT %3$s FROM jsonb_populate_record(NULL::%1$s, %4$L)'
              END, ARRAY['42501']),
             -- Where there is no row of one's own there is none to move.
