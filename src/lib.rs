@@ -12,11 +12,25 @@ mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
 
-pgrx::extension_sql_file!("../sql/codeverify/bootstrap.sql", name = "bootstrap", bootstrap);
-pgrx::extension_sql_file!("../sql/telemetry/functions.sql", name = "telemetry_functions");
-pgrx::extension_sql_file!("../sql/observability/functions.sql", name = "observability_functions");
+pgrx::extension_sql_file!(
+    "../sql/codeverify/bootstrap.sql",
+    name = "bootstrap",
+    bootstrap
+);
+pgrx::extension_sql_file!(
+    "../sql/telemetry/functions.sql",
+    name = "telemetry_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/functions.sql",
+    name = "observability_functions"
+);
 pgrx::extension_sql_file!("../sql/audits/functions.sql", name = "audits_functions");
-pgrx::extension_sql_file!("../sql/codeverify/finalize.sql", name = "finalize", finalize);
+pgrx::extension_sql_file!(
+    "../sql/codeverify/finalize.sql",
+    name = "finalize",
+    finalize
+);
 
 /// Runs once in each process that loads the library, before any of its functions.
 #[pgrx::pg_guard]

@@ -166,3 +166,37 @@ GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, jsonb) TO codeverify_servi
 COMMENT ON FUNCTION analysis.export_sarif(uuid) IS
     'The findings of an analysis of the organization in context as a SARIF 2.1.0 log, one run for each tool; importing it gives the same findings. Raises VC011 without a context, VC040 for an unknown analysis. Example: SELECT analysis.export_sarif(''1b2c…'');';
 GRANT EXECUTE ON FUNCTION analysis.export_sarif(uuid) TO codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION analysis.is_judged_by_a_person(
+    metadata jsonb,
+    dismissed boolean,
+    dismissed_by uuid,
+    dismissed_at timestamptz)
+RETURNS boolean
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Otherwise a finding is dismissed just where the log that brought it suppresses it.
+    SELECT dismissed_by IS NOT NULL
+        OR dismissed_at IS NOT NULL
+        OR dismissed IS DISTINCT FROM (
+            metadata @? '$.sarif.suppressions[*]'
+            AND NOT metadata @? '$.sarif.suppressions[*] ? (@.status == "underReview" || @.status == "rejected")')
+$function$;
+COMMENT ON FUNCTION analysis.is_judged_by_a_person(jsonb, boolean, uuid, timestamptz) IS
+    'Whether a finding, given by its columns, is dismissed or open because a person said so, and not because of the suppressions in the log that brought it.';
+
+CREATE FUNCTION analysis.fill_fingerprint()
+RETURNS trigger
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    NEW.fingerprint := pg_catalog.encode(pg_catalog.sha256(pg_catalog.uuid_send(NEW.id)), 'hex');
+    RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION analysis.fill_fingerprint() IS
+    'Trigger function: gives a finding that comes without a fingerprint one made of its id, so that a log that was exported updates it when it is imported again.';

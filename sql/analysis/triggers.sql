@@ -5,6 +5,12 @@ WHEN (OLD.status <> NEW.status)
 EXECUTE FUNCTION codeverify.enforce_transition(
     'analysis', 'pending>running', 'pending>failed', 'running>completed', 'running>failed');
 
+CREATE TRIGGER findings_fill_fingerprint
+BEFORE INSERT ON analysis.findings
+FOR EACH ROW
+WHEN (NEW.fingerprint IS NULL)
+EXECUTE FUNCTION analysis.fill_fingerprint();
+
 SELECT tenancy.bind_authors('analysis.analyses', 'triggered_by');
 SELECT tenancy.bind_authors('analysis.findings', 'dismissed_by');
 SELECT tenancy.bind_authors('analysis.custom_rules', 'created_by');

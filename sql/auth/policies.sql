@@ -25,6 +25,32 @@ GRANT SELECT (
     settings
 ) ON auth.users TO codeverify_tenant;
 
+-- The trusted back end signs users up and keeps their profiles; secrets are for functions.
+CREATE POLICY users_service ON auth.users
+    TO codeverify_service
+    USING (true)
+    WITH CHECK (true);
+COMMENT ON POLICY users_service ON auth.users IS 'The trusted service role keeps the profiles of all users.';
+
+GRANT SELECT (
+    id,
+    github_id,
+    username,
+    email,
+    avatar_url,
+    created_at,
+    updated_at,
+    auth0_sub,
+    last_login,
+    role,
+    verified,
+    settings
+) ON auth.users TO codeverify_service;
+GRANT INSERT (id, github_id, username, email, avatar_url, created_at, auth0_sub, last_login, settings)
+    ON auth.users TO codeverify_service;
+GRANT UPDATE (github_id, username, email, avatar_url, auth0_sub, last_login, settings)
+    ON auth.users TO codeverify_service;
+
 -- Reached through functions only.
 SELECT tenancy.force_row_security('auth.sessions');
 SELECT tenancy.force_row_security('auth.password_resets');

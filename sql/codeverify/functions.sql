@@ -60,20 +60,21 @@ DECLARE
     partition_name text;
     lower_bound timestamp;
     is_isolated boolean;
-    step interval := ('1 ' || period)::interval;
+    step interval;
     made int := 0;
 BEGIN
     IF period NOT IN ('day', 'month') THEN
         RAISE EXCEPTION 'partitions are made by day or month, not by %', period
             USING ERRCODE = 'invalid_parameter_value';
     END IF;
+    step := ('1 ' || period)::interval;
 
     SELECT
         n.nspname,
         c.relname,
         pg_catalog.pg_get_userbyid(c.relowner),
         CASE a.atttypid WHEN 'pg_catalog.date'::regtype THEN 'YYYY-MM-DD' ELSE 'YYYY-MM-DD 00:00:00+00' END,
-        EXISTS (SELECT FROM pg_catalog.pg_policy AS y WHERE y.polrelid = parent AND y.polname = c.relname || '_tenant')
+        EXISTS (SELECT FROM pg_catalog.pg_policy AS y WHERE y.polrelid = parent AND y.polname = tenancy.name_after(c.relname, 'tenant'))
     INTO STRICT parent_schema, parent_name, parent_owner, bound_format, is_isolated
     FROM pg_catalog.pg_partitioned_table AS p
     JOIN pg_catalog.pg_class AS c ON c.oid = p.partrelid

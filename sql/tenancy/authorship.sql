@@ -58,7 +58,7 @@ BEGIN
     LOOP
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER %I BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tenancy.check_authors(%s)',
-            pg_catalog.concat_ws('_', relation_name, 'check_authors', pg_catalog.lower(event.command)),
+            tenancy.name_after(relation_name, 'check_authors_' || pg_catalog.lower(event.command)),
             event.command,
             target,
             event.condition,
@@ -69,3 +69,37 @@ $function$;
 COMMENT ON FUNCTION tenancy.bind_authors(regclass, text[]) IS
     'Puts tenancy.check_authors on a table for the columns named. Example: SELECT tenancy.bind_authors(''public.tickets'', ''opened_by'', ''closed_by'');';
 GRANT EXECUTE ON FUNCTION tenancy.bind_authors(regclass, text[]) TO codeverify_admin;
+
+CREATE FUNCTION tenancy.check_members()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant uuid := tenancy.current_org_id();
+    member_column text;
+    member uuid;
+BEGIN
+    IF tenant IS NULL THEN
+        RETURN NEW;
+    END IF;
+    FOREACH member_column IN ARRAY TG_ARGV
+    LOOP
+        member := (pg_catalog.to_jsonb(NEW) ->> member_column)::uuid;
+        IF member IS NOT NULL AND NOT EXISTS (
+            SELECT
+            FROM tenancy.org_memberships AS m
+            WHERE m.org_id = tenant
+              AND m.user_id = member)
+        THEN
+            RAISE EXCEPTION 'column "%" names a user who is not a member of organization %', member_column, tenant
+                USING ERRCODE = 'VC012',
+                      HINT = 'Add the user with tenancy.add_member(org_id, user_id, role).';
+        END IF;
+    END LOOP;
+    RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.check_members() IS
+    'Trigger function: the columns named as arguments take only members of the organization in context; otherwise a tenant could tie another tenant''s user to its rows. Raises VC012.';

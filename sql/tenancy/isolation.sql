@@ -17,6 +17,23 @@ COMMENT ON FUNCTION tenancy.list_partition_tree(regclass) IS
     'A table and, where it is partitioned, its partitions at every level.';
 GRANT EXECUTE ON FUNCTION tenancy.list_partition_tree(regclass) TO codeverify_admin;
 
+CREATE FUNCTION tenancy.name_after(relation_name name, suffix text)
+RETURNS name
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- A name has 63 bytes; without this, long tables would give all their policies the same one.
+    SELECT (pg_catalog."left"(relation_name::text, n.characters) || '_' || suffix)::name
+    FROM pg_catalog.generate_series(pg_catalog.length(relation_name::text), 1, -1) AS n (characters)
+    WHERE pg_catalog.octet_length(pg_catalog."left"(relation_name::text, n.characters)) + pg_catalog.octet_length(suffix) < 63
+    LIMIT 1
+$function$;
+COMMENT ON FUNCTION tenancy.name_after(name, text) IS
+    'The name <table>_<suffix> for a policy, trigger or index of a table, with the table''s part cut where it would pass 63 bytes.';
+GRANT EXECUTE ON FUNCTION tenancy.name_after(name, text) TO codeverify_admin;
+
 CREATE FUNCTION tenancy.force_row_security(target regclass)
 RETURNS void
 LANGUAGE plpgsql
@@ -43,7 +60,7 @@ AS $function$
 DECLARE
     relation regclass;
     relation_name name;
-    policy_name text;
+    policy_name name;
 BEGIN
     IF NOT EXISTS (
         SELECT
@@ -65,7 +82,7 @@ BEGIN
     FOR relation IN SELECT t.relation FROM tenancy.list_partition_tree(target) AS t (relation)
     LOOP
         SELECT c.relname INTO STRICT relation_name FROM pg_catalog.pg_class AS c WHERE c.oid = relation;
-        policy_name := relation_name || '_tenant';
+        policy_name := tenancy.name_after(relation_name, 'tenant');
         IF EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = relation AND p.polname = policy_name) THEN
             EXECUTE pg_catalog.format('DROP POLICY %I ON %s', policy_name, relation);
         END IF;
@@ -119,7 +136,7 @@ BEGIN
         SELECT r.command,
                r.permission,
                CASE r.permission WHEN 'service' THEN 'codeverify_service' ELSE 'codeverify_tenant' END AS grantee,
-               relation_name || '_' || pg_catalog.lower(r.command) AS policy_name,
+               tenancy.name_after(relation_name, pg_catalog.lower(r.command)) AS policy_name,
                pg_catalog.concat_ws(
                    ' ',
                    CASE WHEN r.command <> 'INSERT' THEN pg_catalog.format('USING (%s)', tenancy.permission_clause(r.permission)) END,
@@ -145,10 +162,10 @@ BEGIN
     IF owner_column IS NOT NULL THEN
         EXECUTE pg_catalog.format(
             'CREATE POLICY %I ON %s AS RESTRICTIVE USING (%I = tenancy.current_user_id()) WITH CHECK (%I = tenancy.current_user_id())',
-            relation_name || '_own', target, owner_column, owner_column);
+            tenancy.name_after(relation_name, 'own'), target, owner_column, owner_column);
         EXECUTE pg_catalog.format(
             'COMMENT ON POLICY %I ON %s IS %L',
-            relation_name || '_own', target, 'Rows of the user in context and no others.');
+            tenancy.name_after(relation_name, 'own'), target, 'Rows of the user in context and no others.');
     END IF;
 END
 $function$;
@@ -170,10 +187,10 @@ BEGIN
     IF NOT EXISTS (SELECT FROM pg_catalog.pg_policy AS p WHERE p.polrelid = target AND p.polpermissive) THEN
         EXECUTE pg_catalog.format(
             'CREATE POLICY %I ON %s USING (tenancy.current_org_id() IS NOT NULL)',
-            relation_name || '_members', target);
+            tenancy.name_after(relation_name, 'members'), target);
         EXECUTE pg_catalog.format(
             'COMMENT ON POLICY %I ON %s IS %L',
-            relation_name || '_members', target, 'Inside the organization the grants on the table decide.');
+            tenancy.name_after(relation_name, 'members'), target, 'Inside the organization the grants on the table decide.');
     END IF;
 
     IF NOT EXISTS (
@@ -186,7 +203,7 @@ BEGIN
     THEN
         EXECUTE pg_catalog.format(
             'CREATE INDEX %I ON %s (%I)',
-            relation_name || '_' || org_column || '_idx', target, org_column);
+            tenancy.name_after(relation_name, org_column || '_idx'), target, org_column);
     END IF;
 END
 $function$;
@@ -223,7 +240,7 @@ BEGIN
         FROM tenancy.list_partition_tree(target) AS t (name)
         JOIN pg_catalog.pg_class AS c ON c.oid = t.name
     LOOP
-        FOREACH policy_name IN ARRAY ARRAY[relation.relname || '_tenant', relation.relname || '_members']
+        FOREACH policy_name IN ARRAY ARRAY[tenancy.name_after(relation.relname, 'tenant'), tenancy.name_after(relation.relname, 'members')]
         LOOP
             EXECUTE pg_catalog.format('DROP POLICY IF EXISTS %I ON %s', policy_name, relation.name);
         END LOOP;

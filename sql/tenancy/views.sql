@@ -13,6 +13,8 @@ SELECT
           AND p.polcmd = '*'
           AND p.polroles = '{0}'
           AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = pg_catalog.format('(%I = tenancy.current_org_id())', a.attname)
+          AND pg_catalog.pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid)
+              = pg_catalog.pg_get_expr(p.polqual, p.polrelid)
     ) AS restrictive_policy,
     EXISTS (
         SELECT

@@ -17,10 +17,20 @@ use crate::tenancy::sql::{from_datum, to_datum};
 /// The log of an analysis of the organization in context.
 pub fn export(analysis_id: pgrx::Uuid) -> Result<Value, Error> {
     let org_id = require_permission(Permission::Read)?;
-    let (analysis, findings) =
-        as_owner(|| Some((find_analysis(org_id, analysis_id)?, find_findings(org_id, analysis_id))))
-            .ok_or_else(|| Error::NoSuchAnalysis { analysis_id: from_datum(analysis_id).to_string() })?;
-    Ok(sarif::write_log(&analysis, &findings, &mut check_for_interrupts))
+    let (analysis, findings) = as_owner(|| {
+        Some((
+            find_analysis(org_id, analysis_id)?,
+            find_findings(org_id, analysis_id),
+        ))
+    })
+    .ok_or_else(|| Error::NoSuchAnalysis {
+        analysis_id: from_datum(analysis_id).to_string(),
+    })?;
+    Ok(sarif::write_log(
+        &analysis,
+        &findings,
+        &mut check_for_interrupts,
+    ))
 }
 
 fn key(org_id: Uuid, analysis_id: pgrx::Uuid) -> [DatumWithOid<'static>; 2] {

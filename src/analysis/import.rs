@@ -30,16 +30,27 @@ pub fn import(analysis_id: pgrx::Uuid, log: &JsonbArgument) -> Result<Vec<Outcom
     let org_id = require_permission(Permission::Write)?;
     let bytes = log.size();
     if bytes > sarif_max_bytes() {
-        return Err(Error::SarifTooLarge { bytes, limit: sarif_max_bytes() });
+        return Err(Error::SarifTooLarge {
+            bytes,
+            limit: sarif_max_bytes(),
+        });
     }
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let log = log
-        .parse()
-        .map_err(|_| Error::InvalidSarif { path: "$".into(), problem: "it is nested too deeply".into() })?;
-    let runs = sarif::read_log(&log, &mut check_for_interrupts)
-        .map_err(|fault| Error::InvalidSarif { path: fault.path, problem: fault.problem })?;
+    let log = log.parse().map_err(|_| Error::InvalidSarif {
+        path: "$".into(),
+        problem: "it is nested too deeply".into(),
+    })?;
+    let runs =
+        sarif::read_log(&log, &mut check_for_interrupts).map_err(|fault| Error::InvalidSarif {
+            path: fault.path,
+            problem: fault.problem,
+        })?;
     drop(log);
-    Ok(as_owner(|| runs.into_iter().map(|run| store_run(org_id, analysis_id, run)).collect()))
+    Ok(as_owner(|| {
+        runs.into_iter()
+            .map(|run| store_run(org_id, analysis_id, run))
+            .collect()
+    }))
 }
 
 /// Locks the analysis until the transaction ends, so that two imports of one log follow each other
@@ -52,23 +63,43 @@ fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Er
     let analysis_id = from_datum(analysis_id).to_string();
     match status.as_deref() {
         Some("running") => Ok(()),
-        Some(status) => Err(Error::AnalysisNotRunning { analysis_id, status: status.to_owned() }),
+        Some(status) => Err(Error::AnalysisNotRunning {
+            analysis_id,
+            status: status.to_owned(),
+        }),
         None => Err(Error::NoSuchAnalysis { analysis_id }),
     }
 }
 
 fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run) -> Outcome {
     let sent = run.results.len();
-    let suppressed = run.results.iter().filter(|finding| finding.dismissed).count();
-    let imported = run.results.chunks(BATCH).map(|batch| store_findings(org_id, analysis_id, batch)).sum();
-    Outcome { tool: run.tool, imported, updated: sent - imported, suppressed, skipped: run.skipped }
+    let suppressed = run
+        .results
+        .iter()
+        .filter(|finding| finding.dismissed)
+        .count();
+    let imported = run
+        .results
+        .chunks(BATCH)
+        .map(|batch| store_findings(org_id, analysis_id, batch))
+        .sum();
+    Outcome {
+        tool: run.tool,
+        imported,
+        updated: sent - imported,
+        suppressed,
+        skipped: run.skipped,
+    }
 }
 
-/// Stores a batch and returns how many of its findings are new. A person's dismissal outlives what
-/// the log says: only a dismissal that came from the log (no dismissed_at) is taken back by it.
+/// Stores a batch and returns how many of its findings are new. What a person said of a finding,
+/// dismissed or reopened, outlives what the log says of it.
 fn store_findings(org_id: Uuid, analysis_id: pgrx::Uuid, batch: &[Finding]) -> usize {
     check_for_interrupts();
-    let metadata: Vec<String> = batch.iter().map(|finding| finding.metadata.to_string()).collect();
+    let metadata: Vec<String> = batch
+        .iter()
+        .map(|finding| finding.metadata.to_string())
+        .collect();
     let text = |column: fn(&Finding) -> Option<&str>| batch.iter().map(column).collect::<Vec<_>>();
     let number = |column: fn(&Finding) -> Option<i32>| batch.iter().map(column).collect::<Vec<_>>();
     let new = update_one::<i64>(
@@ -100,9 +131,10 @@ fn store_findings(org_id: Uuid, analysis_id: pgrx::Uuid, batch: &[Finding]) -> u
                  verification_type = excluded.verification_type, metadata = excluded.metadata, \
                  rule_id = excluded.rule_id, \
                  verification_proof = coalesce(excluded.verification_proof, f.verification_proof), \
-                 dismissed = excluded.dismissed OR f.dismissed_at IS NOT NULL, \
-                 dismissed_reason = CASE WHEN f.dismissed_at IS NULL THEN excluded.dismissed_reason \
-                                         ELSE f.dismissed_reason END \
+                 dismissed = CASE WHEN analysis.is_judged_by_a_person(f.metadata, f.dismissed, f.dismissed_by, f.dismissed_at) \
+                                  THEN f.dismissed ELSE excluded.dismissed END, \
+                 dismissed_reason = CASE WHEN analysis.is_judged_by_a_person(f.metadata, f.dismissed, f.dismissed_by, f.dismissed_at) \
+                                         THEN f.dismissed_reason ELSE excluded.dismissed_reason END \
              RETURNING f.xmax = 0 AS is_new) \
          SELECT pg_catalog.count(*) FROM stored WHERE is_new",
         &[
@@ -128,5 +160,6 @@ fn store_findings(org_id: Uuid, analysis_id: pgrx::Uuid, batch: &[Finding]) -> u
             text(|finding| finding.verification_proof.as_deref()).into(),
         ],
     );
-    new.and_then(|count| usize::try_from(count).ok()).unwrap_or(0)
+    new.and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0)
 }

@@ -30,11 +30,13 @@ fn import_sarif(
         name!(skipped, i32),
     ),
 > {
-    let analysis_id =
-        or_raise(analysis_id.ok_or_else(|| Error::NoSuchAnalysis { analysis_id: "NULL".to_owned() }));
-    let log = or_raise(
-        sarif.ok_or_else(|| Error::InvalidSarif { path: "$".to_owned(), problem: "it is NULL".to_owned() }),
-    );
+    let analysis_id = or_raise(analysis_id.ok_or_else(|| Error::NoSuchAnalysis {
+        analysis_id: "NULL".to_owned(),
+    }));
+    let log = or_raise(sarif.ok_or_else(|| Error::InvalidSarif {
+        path: "$".to_owned(),
+        problem: "it is NULL".to_owned(),
+    }));
     let outcomes = or_raise(import::import(analysis_id, &log));
     // A log below the size limit cannot hold more results than an int counts.
     let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);

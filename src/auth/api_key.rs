@@ -30,7 +30,10 @@ impl ApiKey {
         let mut bytes = [0u8; 2 * RANDOM_LENGTH];
         while random.len() < RANDOM_LENGTH {
             fill(&mut bytes)?;
-            let drawn = bytes.iter().filter(|byte| **byte < 248).map(|byte| BASE62[usize::from(*byte) % 62]);
+            let drawn = bytes
+                .iter()
+                .filter(|byte| **byte < 248)
+                .map(|byte| BASE62[usize::from(*byte) % 62]);
             random.extend(drawn.map(char::from).take(RANDOM_LENGTH - random.len()));
         }
         let body = format!("{MARK}{random}");
@@ -43,7 +46,10 @@ impl ApiKey {
         let body_length = MARK.len() + RANDOM_LENGTH;
         let well_formed = text.len() == body_length + CHECKSUM_LENGTH
             && text.starts_with(MARK)
-            && text.bytes().skip(MARK.len()).all(|byte| byte.is_ascii_alphanumeric())
+            && text
+                .bytes()
+                .skip(MARK.len())
+                .all(|byte| byte.is_ascii_alphanumeric())
             && text[body_length..] == checksum(&text[..body_length]);
         well_formed.then(|| ApiKey(text.to_owned()))
     }
@@ -80,7 +86,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn key() -> ApiKey {
-        ApiKey::generate(|bytes| getrandom::fill(bytes)).expect("random bytes")
+        ApiKey::generate(getrandom::fill).expect("random bytes")
     }
 
     #[test]
@@ -101,9 +107,16 @@ mod tests {
         })
         .expect("zeros");
         let crc = crc32fast::hash(b"cv_live_000000000000000000000000000000");
-        assert_eq!(u32::from_str_radix("CBF43926", 16), Ok(crc32fast::hash(b"123456789")));
+        assert_eq!(
+            u32::from_str_radix("CBF43926", 16),
+            Ok(crc32fast::hash(b"123456789"))
+        );
         let digits = key.text()[38..].bytes().fold(0u64, |sum, byte| {
-            sum * 62 + BASE62.iter().position(|known| *known == byte).expect("base62") as u64
+            sum * 62
+                + BASE62
+                    .iter()
+                    .position(|known| *known == byte)
+                    .expect("base62") as u64
         });
         assert_eq!(digits, u64::from(crc));
     }
@@ -116,7 +129,10 @@ mod tests {
 
     #[test]
     fn a_failing_source_gives_no_key() {
-        assert_eq!(ApiKey::generate(|_| Err("no entropy")).map(|_| ()), Err("no entropy"));
+        assert_eq!(
+            ApiKey::generate(|_| Err("no entropy")).map(|_| ()),
+            Err("no entropy")
+        );
     }
 
     proptest! {

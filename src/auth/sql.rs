@@ -33,7 +33,8 @@ fn create_api_key(
     let org_id = or_raise(org_id.ok_or(Error::ContextMissing));
     or_raise(require_key_manager(from_datum(org_id)));
     let name = or_raise(name.ok_or_else(|| invalid_request("a key needs a name")));
-    let scopes = or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
+    let scopes =
+        or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
     or_raise(check_scopes(&scopes.0));
     if expires_at.is_some_and(|end| end <= clock_timestamp()) {
         raise(invalid_request("expires_at is in the past"));
@@ -64,10 +65,19 @@ fn create_api_key(
 /// A tenant manages its own keys; a trusted role that has taken on no tenant manages any.
 fn require_key_manager(org_id: Uuid) -> Result<(), Error> {
     match settings::org_id() {
-        Some(current) if current == org_id => context::require_permission(Permission::Manage).map(|_| ()),
-        None if [c"codeverify_service", c"codeverify_admin"].into_iter().any(caller_has_role) => Ok(()),
+        Some(current) if current == org_id => {
+            context::require_permission(Permission::Manage).map(|_| ())
+        }
+        None if [c"codeverify_service", c"codeverify_admin"]
+            .into_iter()
+            .any(caller_has_role) =>
+        {
+            Ok(())
+        }
         None => Err(Error::ContextMissing),
-        Some(_) => Err(Error::NoSuchOrganization { org_id: org_id.to_string() }),
+        Some(_) => Err(Error::NoSuchOrganization {
+            org_id: org_id.to_string(),
+        }),
     }
 }
 
@@ -81,11 +91,16 @@ fn check_scopes(scopes: &Value) -> Result<(), Error> {
 }
 
 fn invalid_request(problem: &str) -> Error {
-    Error::InvalidApiKeyRequest { problem: problem.to_owned() }
+    Error::InvalidApiKeyRequest {
+        problem: problem.to_owned(),
+    }
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
-fn authenticate_api_key(api_key: Option<&str>, required_scope: default!(Option<&str>, "NULL")) -> JsonB {
+fn authenticate_api_key(
+    api_key: Option<&str>,
+    required_scope: default!(Option<&str>, "NULL"),
+) -> JsonB {
     let Some(key) = api_key.and_then(ApiKey::parse) else {
         return refused("invalid");
     };
@@ -95,13 +110,23 @@ fn authenticate_api_key(api_key: Option<&str>, required_scope: default!(Option<&
     if found.expired {
         return refused("expired");
     }
-    let scopes: Vec<&str> = found.scopes.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let scopes: Vec<&str> = found
+        .scopes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     let role = MemberRole::from_scopes(scopes.iter().copied());
     if required_scope.is_some_and(|required| !grants(&scopes, role, required)) {
         return refused("insufficient_scope");
     }
     as_owner(|| stamp_use(&found));
-    or_raise(context::set(Identity { org_id: from_datum(found.org_id), user_id: None, role }));
+    or_raise(context::set(Identity {
+        org_id: from_datum(found.org_id),
+        user_id: None,
+        role,
+    }));
     JsonB(json!({
         "status": "ok",
         "org_id": from_datum(found.org_id).to_string(),
@@ -144,7 +169,9 @@ fn find_key(key: &ApiKey) -> Option<StoredKey> {
                 return Ok(None);
             }
             let row = rows.first();
-            let (Some(api_key_id), Some(org_id), scopes) = (row.get(1)?, row.get(2)?, row.get::<JsonB>(3)?) else {
+            let (Some(api_key_id), Some(org_id), scopes) =
+                (row.get(1)?, row.get(2)?, row.get::<JsonB>(3)?)
+            else {
                 return Ok(None);
             };
             Ok(Some(StoredKey {
@@ -163,7 +190,9 @@ fn stamp_use(key: &StoredKey) {
     // A standby is always read-only, and above READ COMMITTED a stamp that another transaction has
     // renewed since our snapshot would end this one with a serialization failure.
     // SAFETY: reads two flags of the current transaction.
-    let can_write = unsafe { !pg_sys::XactReadOnly && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 };
+    let can_write = unsafe {
+        !pg_sys::XactReadOnly && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32
+    };
     if !key.use_is_stale || !can_write {
         return;
     }

@@ -138,15 +138,26 @@ pub struct Deployed {
 
 /// Reads from the SQL files which tables, views and types they create. Partitions go with their parents.
 pub fn deployed_objects() -> Vec<Deployed> {
-    let creations = [("CREATE TABLE ", "TABLE"), ("CREATE VIEW ", "VIEW"), ("CREATE TYPE ", "TYPE")];
+    let creations = [
+        ("CREATE TABLE ", "TABLE"),
+        ("CREATE VIEW ", "VIEW"),
+        ("CREATE TYPE ", "TYPE"),
+    ];
     DEPLOYED
         .iter()
         .flat_map(|file| file.text.lines())
         .filter(|line| !line.contains(" PARTITION OF "))
-        .filter_map(|line| creations.iter().find_map(|(start, kind)| Some((line.strip_prefix(start)?, *kind))))
+        .filter_map(|line| {
+            creations
+                .iter()
+                .find_map(|(start, kind)| Some((line.strip_prefix(start)?, *kind)))
+        })
         .filter_map(|(rest, kind)| {
             let name = rest.split([' ', '(']).next()?;
-            Some(Deployed { kind, name: name.to_owned() })
+            Some(Deployed {
+                kind,
+                name: name.to_owned(),
+            })
         })
         .collect()
 }
@@ -162,7 +173,13 @@ mod tests {
         fs::read_dir(folder)
             .expect("a folder of SQL files")
             .map(|entry| entry.expect("a folder entry").path())
-            .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+            .flat_map(|path| {
+                if path.is_dir() {
+                    files_below(&path)
+                } else {
+                    vec![path]
+                }
+            })
             .collect()
     }
 
@@ -171,23 +188,46 @@ mod tests {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("sql");
         let found: BTreeSet<String> = files_below(&root)
             .into_iter()
-            .map(|path| path.strip_prefix(&root).expect("below sql/").display().to_string())
+            .map(|path| {
+                path.strip_prefix(&root)
+                    .expect("below sql/")
+                    .display()
+                    .to_string()
+            })
             .filter(|path| path.ends_with(".sql") && !path.starts_with("install/"))
             .collect();
-        let listed: Vec<String> = INSTALLED.iter().chain(DEPLOYED).map(|file| file.path.to_owned()).collect();
-        assert_eq!(listed.len(), listed.iter().collect::<BTreeSet<_>>().len(), "a file is listed twice");
+        let listed: Vec<String> = INSTALLED
+            .iter()
+            .chain(DEPLOYED)
+            .map(|file| file.path.to_owned())
+            .collect();
+        assert_eq!(
+            listed.len(),
+            listed.iter().collect::<BTreeSet<_>>().len(),
+            "a file is listed twice"
+        );
         assert_eq!(found, listed.into_iter().collect());
     }
 
     #[test]
     fn objects_are_read_from_the_files() {
         let objects = deployed_objects();
-        let find = |name: &str| objects.iter().filter(|object| object.name == name).collect::<Vec<_>>();
+        let find = |name: &str| {
+            objects
+                .iter()
+                .filter(|object| object.name == name)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(find("analysis.findings")[0].kind, "TABLE");
         assert_eq!(find("tenancy.member_role")[0].kind, "TYPE");
         assert_eq!(find("tenancy.coverage")[0].kind, "VIEW");
         assert_eq!(find("observability.logs").len(), 1);
         assert!(find("observability.logs_default").is_empty());
-        assert!(objects.iter().all(|object| object.name.split('.').count() == 2), "{objects:?}");
+        assert!(
+            objects
+                .iter()
+                .all(|object| object.name.split('.').count() == 2),
+            "{objects:?}"
+        );
     }
 }

@@ -156,7 +156,10 @@ mod tests {
         for (code, name) in CODES {
             assert!(code.len() == 5 && code.starts_with("VC"), "{code}");
             assert!(seen.insert(code), "{code} twice");
-            assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{name}");
+            assert!(
+                name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'),
+                "{name}"
+            );
         }
     }
 
@@ -165,7 +168,11 @@ mod tests {
         for file in INSTALLED.iter().chain(DEPLOYED) {
             for (at, _) in file.text.match_indices("'VC") {
                 let code = &file.text[at + 1..at + 6];
-                assert!(CODES.iter().any(|(known, _)| *known == code), "{}: {code}", file.path);
+                assert!(
+                    CODES.iter().any(|(known, _)| *known == code),
+                    "{}: {code}",
+                    file.path
+                );
             }
         }
     }
@@ -174,7 +181,10 @@ mod tests {
     fn documentation_lists_every_code() {
         let page = include_str!("../../docs/errors.md");
         for (code, name) in CODES {
-            assert!(page.contains(&format!("| `{code}` | `{name}` |")), "{code} {name}");
+            assert!(
+                page.contains(&format!("| `{code}` | `{name}` |")),
+                "{code} {name}"
+            );
         }
     }
 }

@@ -34,7 +34,11 @@ impl JsonbArgument {
 }
 
 impl FromDatum for JsonbArgument {
-    unsafe fn from_polymorphic_datum(datum: pg_sys::Datum, is_null: bool, _type: pg_sys::Oid) -> Option<Self> {
+    unsafe fn from_polymorphic_datum(
+        datum: pg_sys::Datum,
+        is_null: bool,
+        _type: pg_sys::Oid,
+    ) -> Option<Self> {
         (!is_null).then_some(JsonbArgument(datum))
     }
 }
@@ -57,5 +61,6 @@ unsafe impl SqlTranslatable for JsonbArgument {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(JsonbArgument);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
-    const RETURN_SQL: Result<ReturnsRef, ReturnsError> = Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
 }

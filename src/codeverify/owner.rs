@@ -20,7 +20,10 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
     let nest_level = unsafe {
         let owner = pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), false);
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
-        pg_sys::SetUserIdAndSecContext(owner, security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int);
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int,
+        );
         let nest_level = pg_sys::NewGUCNestLevel();
         pg_sys::set_config_option(
             c"search_path".as_ptr(),

@@ -20,14 +20,19 @@ pub fn select<R>(
     read: impl FnOnce(SpiTupleTable) -> Result<R>,
 ) -> R {
     Spi::connect(|client| {
-        let plan = kept_plan(sql, arguments, |types| Ok(client.prepare(sql, types)?.keep()))?;
+        let plan = kept_plan(sql, arguments, |types| {
+            Ok(client.prepare(sql, types)?.keep())
+        })?;
         client.select(&*plan, None, arguments).and_then(read)
     })
     .unwrap_or_report()
 }
 
 /// The first column of the first row; None for no row or NULL.
-pub fn select_one<T: FromDatum + IntoDatum>(sql: &'static str, arguments: &[DatumWithOid]) -> Option<T> {
+pub fn select_one<T: FromDatum + IntoDatum>(
+    sql: &'static str,
+    arguments: &[DatumWithOid],
+) -> Option<T> {
     select(sql, arguments, first_value)
 }
 
@@ -38,14 +43,19 @@ pub fn update<R>(
     read: impl FnOnce(SpiTupleTable) -> Result<R>,
 ) -> R {
     Spi::connect_mut(|client| {
-        let plan = kept_plan(sql, arguments, |types| Ok(client.prepare_mut(sql, types)?.keep()))?;
+        let plan = kept_plan(sql, arguments, |types| {
+            Ok(client.prepare_mut(sql, types)?.keep())
+        })?;
         client.update(&*plan, None, arguments).and_then(read)
     })
     .unwrap_or_report()
 }
 
 /// Like [`update`]; the first column of the first row that the statement returns.
-pub fn update_one<T: FromDatum + IntoDatum>(sql: &'static str, arguments: &[DatumWithOid]) -> Option<T> {
+pub fn update_one<T: FromDatum + IntoDatum>(
+    sql: &'static str,
+    arguments: &[DatumWithOid],
+) -> Option<T> {
     update(sql, arguments, first_value)
 }
 
@@ -71,7 +81,10 @@ fn kept_plan(
     if let Some(plan) = PLANS.with_borrow(|plans| plans.get(sql).cloned()) {
         return Ok(plan);
     }
-    let types: Vec<PgOid> = arguments.iter().map(|argument| PgOid::from(argument.oid())).collect();
+    let types: Vec<PgOid> = arguments
+        .iter()
+        .map(|argument| PgOid::from(argument.oid()))
+        .collect();
     let plan = Rc::new(prepare(&types)?);
     PLANS.with_borrow_mut(|plans| plans.insert(sql, plan.clone()));
     Ok(plan)

@@ -40,8 +40,12 @@ unsafe extern "C-unwind" fn set_pending_code(_argument: *mut c_void) {
 /// Ends the function with `error`: its message, SQLSTATE, DETAIL and HINT.
 pub fn raise(error: Error) -> ! {
     PENDING_CODE.set(Some(pack_sqlstate(error.code())));
-    let mut report = ErrorReport::new(PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION, error.to_string(), "codeverify")
-        .set_hint(error.hint());
+    let mut report = ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION,
+        error.to_string(),
+        "codeverify",
+    )
+    .set_hint(error.hint());
     if let Some(detail) = error.detail() {
         report = report.set_detail(detail);
     }

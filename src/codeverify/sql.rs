@@ -54,7 +54,8 @@ fn deploy() -> &'static str {
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
 fn uninstall(confirm: &str) {
     or_raise(require_superuser());
-    let database = select_one::<String>("SELECT pg_catalog.current_database()::text", &[]).unwrap_or_default();
+    let database =
+        select_one::<String>("SELECT pg_catalog.current_database()::text", &[]).unwrap_or_default();
     if confirm != database {
         raise(Error::NotConfirmed { database });
     }
@@ -71,7 +72,10 @@ fn uninstall(confirm: &str) {
         }
     }
     for schema in schemas_outside_the_extension() {
-        run_script(&format!("ALTER EXTENSION codeverify ADD SCHEMA {}", quote_identifier(schema)));
+        run_script(&format!(
+            "ALTER EXTENSION codeverify ADD SCHEMA {}",
+            quote_identifier(schema)
+        ));
     }
 }
 
@@ -86,9 +90,15 @@ fn require_superuser() -> Result<(), Error> {
 
 /// On a Citus worker the coordinator makes the tables.
 fn is_citus_worker() -> bool {
-    let citus = select_one::<bool>("SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL", &[]);
+    let citus = select_one::<bool>(
+        "SELECT pg_catalog.to_regclass('pg_catalog.pg_dist_local_group') IS NOT NULL",
+        &[],
+    );
     citus == Some(true)
-        && select_one::<bool>("SELECT groupid > 0 FROM pg_catalog.pg_dist_local_group", &[]) == Some(true)
+        && select_one::<bool>(
+            "SELECT groupid > 0 FROM pg_catalog.pg_dist_local_group",
+            &[],
+        ) == Some(true)
 }
 
 fn existing_names(objects: &[Deployed]) -> Vec<String> {
@@ -97,7 +107,10 @@ fn existing_names(objects: &[Deployed]) -> Vec<String> {
         "SELECT n FROM pg_catalog.unnest($1) AS n \
          WHERE pg_catalog.to_regclass(n) IS NOT NULL OR pg_catalog.to_regtype(n) IS NOT NULL",
         &[names.into()],
-        |rows| rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default())).collect(),
+        |rows| {
+            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+                .collect()
+        },
     )
 }
 

@@ -40,12 +40,22 @@ pub fn set(identity: Identity) -> Result<(), Error> {
         return Err(Error::ContextConflict);
     }
     if FIRST.replace(Some(identity)).is_none() {
-        for end in [PgXactCallbackEvent::Commit, PgXactCallbackEvent::Abort, PgXactCallbackEvent::Prepare] {
+        for end in [
+            PgXactCallbackEvent::Commit,
+            PgXactCallbackEvent::Abort,
+            PgXactCallbackEvent::Prepare,
+        ] {
             register_xact_callback(end, || FIRST.set(None));
         }
     }
     set_for_transaction(settings::ORG_ID, &identity.org_id.to_string());
-    set_for_transaction(settings::USER_ID, &identity.user_id.map(|id| id.to_string()).unwrap_or_default());
+    set_for_transaction(
+        settings::USER_ID,
+        &identity
+            .user_id
+            .map(|id| id.to_string())
+            .unwrap_or_default(),
+    );
     set_for_transaction(settings::MEMBER_ROLE, identity.role.name());
     Ok(())
 }
@@ -56,7 +66,9 @@ pub fn require_permission(permission: Permission) -> Result<Uuid, Error> {
     if settings::member_role().is_some_and(|role| role.allows(permission)) {
         Ok(org_id)
     } else {
-        Err(Error::RoleNotAllowed { permission: permission.name() })
+        Err(Error::RoleNotAllowed {
+            permission: permission.name(),
+        })
     }
 }
 

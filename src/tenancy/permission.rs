@@ -26,8 +26,13 @@ pub enum Permission {
 }
 
 impl MemberRole {
-    pub const ALL: [MemberRole; 5] =
-        [MemberRole::Owner, MemberRole::Admin, MemberRole::Member, MemberRole::Developer, MemberRole::Viewer];
+    pub const ALL: [MemberRole; 5] = [
+        MemberRole::Owner,
+        MemberRole::Admin,
+        MemberRole::Member,
+        MemberRole::Developer,
+        MemberRole::Viewer,
+    ];
 
     /// The role's name in `tenancy.org_memberships.role`.
     pub fn name(self) -> &'static str {
@@ -64,12 +69,20 @@ impl FromStr for MemberRole {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        MemberRole::ALL.into_iter().find(|role| role.name() == name).ok_or(())
+        MemberRole::ALL
+            .into_iter()
+            .find(|role| role.name() == name)
+            .ok_or(())
     }
 }
 
 impl Permission {
-    pub const ALL: [Permission; 4] = [Permission::Read, Permission::Write, Permission::Manage, Permission::Own];
+    pub const ALL: [Permission; 4] = [
+        Permission::Read,
+        Permission::Write,
+        Permission::Manage,
+        Permission::Own,
+    ];
 
     /// The name that policies and functions ask by.
     pub fn name(self) -> &'static str {
@@ -86,7 +99,10 @@ impl FromStr for Permission {
     type Err = ();
 
     fn from_str(name: &str) -> Result<Self, ()> {
-        Permission::ALL.into_iter().find(|permission| permission.name() == name).ok_or(())
+        Permission::ALL
+            .into_iter()
+            .find(|permission| permission.name() == name)
+            .ok_or(())
     }
 }
 
@@ -96,9 +112,7 @@ mod tests {
 
     #[test]
     fn roles_allow_what_the_documents_say() {
-        let allowed = |role: MemberRole| {
-            Permission::ALL.map(|permission| role.allows(permission))
-        };
+        let allowed = |role: MemberRole| Permission::ALL.map(|permission| role.allows(permission));
         assert_eq!(allowed(MemberRole::Owner), [true, true, true, true]);
         assert_eq!(allowed(MemberRole::Admin), [true, true, true, false]);
         assert_eq!(allowed(MemberRole::Member), [true, true, false, false]);

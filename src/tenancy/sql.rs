@@ -14,10 +14,25 @@ use crate::codeverify::raise::or_raise;
 extension_sql_file!(
     "../../sql/tenancy/functions.sql",
     name = "tenancy_functions",
-    requires = [current_org_id, current_user_id, current_role, has_permission, require_permission, assume]
+    requires = [
+        current_org_id,
+        current_user_id,
+        current_role,
+        has_permission,
+        require_permission,
+        assume
+    ]
 );
-extension_sql_file!("../../sql/tenancy/isolation.sql", name = "tenancy_isolation", requires = ["tenancy_functions"]);
-extension_sql_file!("../../sql/tenancy/authorship.sql", name = "tenancy_authorship", requires = ["tenancy_functions"]);
+extension_sql_file!(
+    "../../sql/tenancy/isolation.sql",
+    name = "tenancy_isolation",
+    requires = ["tenancy_functions"]
+);
+extension_sql_file!(
+    "../../sql/tenancy/authorship.sql",
+    name = "tenancy_authorship",
+    requires = ["tenancy_functions"]
+);
 
 /// A uuid of the standard crate as PostgreSQL's.
 pub fn to_datum(id: Uuid) -> pgrx::Uuid {
@@ -57,7 +72,9 @@ fn require_permission(permission: &str) -> pgrx::Uuid {
 }
 
 fn parse_permission(name: &str) -> Result<Permission, Error> {
-    name.parse().map_err(|()| Error::UnknownPermission { permission: name.to_owned() })
+    name.parse().map_err(|()| Error::UnknownPermission {
+        permission: name.to_owned(),
+    })
 }
 
 #[pg_extern(schema = "tenancy", volatile, parallel_unsafe)]
@@ -65,14 +82,25 @@ fn assume(org_id: Option<pgrx::Uuid>, user_id: default!(Option<pgrx::Uuid>, "NUL
     let org_id = or_raise(org_id.map(from_datum).ok_or(Error::ContextMissing));
     let user_id = user_id.map(from_datum);
     let role = or_raise(as_owner(|| find_role(org_id, user_id)));
-    or_raise(context::set(Identity { org_id, user_id, role }));
+    or_raise(context::set(Identity {
+        org_id,
+        user_id,
+        role,
+    }));
 }
 
 /// The role to act with: the member's own; without a user the trusted caller acts as an owner would.
 fn find_role(org_id: Uuid, user_id: Option<Uuid>) -> Result<MemberRole, Error> {
     let organization = to_datum(org_id).into();
-    if select_one::<bool>("SELECT true FROM tenancy.organizations WHERE id = $1", &[organization]).is_none() {
-        return Err(Error::NoSuchOrganization { org_id: org_id.to_string() });
+    if select_one::<bool>(
+        "SELECT true FROM tenancy.organizations WHERE id = $1",
+        &[organization],
+    )
+    .is_none()
+    {
+        return Err(Error::NoSuchOrganization {
+            org_id: org_id.to_string(),
+        });
     }
     let Some(user_id) = user_id else {
         return Ok(MemberRole::Owner);
@@ -82,5 +110,8 @@ fn find_role(org_id: Uuid, user_id: Option<Uuid>) -> Result<MemberRole, Error> {
         &[to_datum(org_id).into(), to_datum(user_id).into()],
     )
     .and_then(|name| name.parse().ok())
-    .ok_or(Error::NotAMember { user_id: user_id.to_string(), org_id: org_id.to_string() })
+    .ok_or(Error::NotAMember {
+        user_id: user_id.to_string(),
+        org_id: org_id.to_string(),
+    })
 }

@@ -1,6 +1,6 @@
 -- Users are the same for every organization, and seen by nobody but themselves and, in part, by fellow members.
 BEGIN;
-SELECT plan(15);
+SELECT plan(19);
 \ir ../two_tenants.sql
 
 SELECT throws_ok(
@@ -24,6 +24,12 @@ SELECT bag_eq(
     'clients that speak in enums see the members of their organization');
 CALL tap.act();
 SELECT is((SELECT count(*) FROM auth.users), 0::bigint, 'without a context there is no user to see');
+
+CALL tap.act(login => 'tap_service');
+SELECT lives_ok($$INSERT INTO auth.users (email, username) VALUES ('new@a.test', 'new')$$, 'the service signs users up');
+SELECT lives_ok($$UPDATE auth.users SET last_login = now() WHERE email = 'new@a.test'$$, 'and keeps their profiles');
+SELECT throws_ok('SELECT password_hash FROM auth.users', '42501', NULL, 'but reads no secret of theirs');
+SELECT throws_ok($$UPDATE auth.users SET verified = true$$, '42501', NULL, 'nor vouches for them');
 
 RESET SESSION AUTHORIZATION;
 SELECT lives_ok(

@@ -17,7 +17,8 @@ class EveryTable(AsyncpgTest):
         transaction = connection.transaction()
         await transaction.start()
         await connection.execute("SELECT tenancy.assume($1, $2)", self.world.a.org_id, self.world.a.owner_id)
-        tables = {name: (insertable, readable) for name, insertable, readable in await connection.fetch(rows.TABLES_QUERY)}
+        catalog = await connection.fetch(rows.TABLES_QUERY)
+        tables = {name: (insertable, readable) for name, insertable, readable in catalog}
         return connection, tables
 
     async def insert(self, connection, table, row, readable, placeholders=None):

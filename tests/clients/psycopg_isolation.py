@@ -89,13 +89,10 @@ class Isolation(support.WorldTest):
                     connection = self.connect()
                     connection.isolation_level = level
                     connection.read_only = read_only
-                    connection.deferrable = read_only
                     self.authenticate(connection, self.world.a)
                     self.assertEqual(self.repositories(connection), [self.world.a.repo_id])
                     connection.commit()
                     self.assert_no_context(connection)
-                    # A deferrable transaction, the last one, waits for others that are serializable.
-                    connection.rollback()
 
     # ---- what a connection keeps
 

@@ -23,7 +23,8 @@ class EveryTable(support.WorldTest):
         self.addCleanup(connection.close)
         connection.adapters.register_dumper(str, StrDumper)
         for name, enumeration in rows.ENUMERATIONS.items():
-            register_enum(EnumInfo.fetch(connection, name), connection, enumeration, mapping=[(m, m.value) for m in enumeration])
+            labels = [(member, member.value) for member in enumeration]
+            register_enum(EnumInfo.fetch(connection, name), connection, enumeration, mapping=labels)
         connection.execute("SELECT tenancy.assume(%s, %s)", (self.world.a.org_id, self.world.a.owner_id))
         return connection
 
@@ -38,7 +39,8 @@ class EveryTable(support.WorldTest):
         self.assertEqual(cursor.rowcount, 1)
         if returning:
             expected = {**row, "org_id": self.world.a.org_id}
-            self.assertEqual(dict(zip(returning, cursor.fetchone())), {column: expected[column] for column in returning})
+            written = dict(zip(returning, cursor.fetchone()))
+            self.assertEqual(written, {column: expected[column] for column in returning})
 
     def test_superuser_writes_every_table(self):
         connection = self.connect()

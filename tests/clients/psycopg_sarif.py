@@ -25,7 +25,8 @@ class Sarif(support.WorldTest):
         """A new analysis, in a new transaction that acts for the tenant."""
         self.connection.rollback()
         self.authenticate(tenant)
-        return self.value("SELECT analysis.start_analysis(%s, 7, %s, metadata => %s)", tenant.repo_id, "c" * 40, Jsonb({}))
+        return self.value(
+            "SELECT analysis.start_analysis(%s, 7, %s, metadata => %s)", tenant.repo_id, "c" * 40, Jsonb({}))
 
     def value(self, statement, *parameters):
         row, = self.connection.execute(statement, parameters)
@@ -85,7 +86,8 @@ class Sarif(support.WorldTest):
         analysis_id = self.start(self.world.a)
         self.connection.execute(IMPORT, (analysis_id, Jsonb(self.log)))
         cursor = self.connection.cursor(row_factory=namedtuple_row)
-        summary = cursor.execute("SELECT * FROM analysis.finding_summary WHERE analysis_id = %s", (analysis_id,)).fetchall()
+        summary = cursor.execute(
+            "SELECT * FROM analysis.finding_summary WHERE analysis_id = %s", (analysis_id,)).fetchall()
         self.assertEqual({row.org_id for row in summary}, {self.world.a.org_id})
         self.assertEqual(sum(row.findings for row in summary), support.BANDIT_RESULTS)
         dashboard, = cursor.execute("SELECT * FROM analysis.repository_dashboard").fetchall()

@@ -83,16 +83,17 @@ def rows(tenant):
             "totp_secret": "JBSWY3DP", "failed_login_attempts": 2, "locked_until": LATER,
             "settings": {"theme": "dark", "größe": 1.5}}),
         ("auth.sessions", {
-            "id": uuid4(), "user_id": user, "session_token_hash": digest(mark, 1), "refresh_token_hash": digest(mark, 2),
-            "expires_at": LATER, "device_info": {"agent": "Firefox"}, "last_used": EARLIER}),
+            "id": uuid4(), "user_id": user, "session_token_hash": digest(mark, 1),
+            "refresh_token_hash": digest(mark, 2), "expires_at": LATER, "device_info": {"agent": "Firefox"},
+            "last_used": EARLIER}),
         ("auth.password_resets", {
             "id": uuid4(), "user_id": user, "token_hash": digest(mark), "expires_at": LATER, "used": False}),
         ("auth.audit_logs", {
             "id": uuid4(), "user_id": user, "action": "login", "resource": "session", "status": "failure",
             "details": {"reason": "password"}, "ip_address": "2001:db8::1", "user_agent": "curl"}),
         ("auth.invitations", {
-            "id": uuid4(), "code_hash": digest(mark), "role": "developer", "max_uses": 3, "uses": 1, "expires_at": LATER,
-            "created_by": user}),
+            "id": uuid4(), "code_hash": digest(mark), "role": "developer", "max_uses": 3, "uses": 1,
+            "expires_at": LATER, "created_by": user}),
         ("tenancy.organizations", {
             "id": uuid4(), "github_id": new_github_id(), "name": "New", "login": mark,
             "avatar_url": "http://example.org/o.png", "settings": {"limits": [1, 2]},
@@ -116,12 +117,13 @@ def rows(tenant):
             "base_sha": digest(mark), "status": "running", "triggered_by": user, "started_at": EARLIER,
             "metadata": {"labels": ["x"], "deep": {"n": 1e-9}}}),
         ("analysis.analysis_stages", {
-            "id": uuid4(), "analysis_id": analysis, "stage_name": "formal", "status": "completed", "started_at": EARLIER,
-            "completed_at": NOW, "duration_ms": 1500, "result": {"proved": True}}),
+            "id": uuid4(), "analysis_id": analysis, "stage_name": "formal", "status": "completed",
+            "started_at": EARLIER, "completed_at": NOW, "duration_ms": 1500, "result": {"proved": True}}),
         ("analysis.findings", {
-            "id": uuid4(), "analysis_id": analysis, "category": "security", "severity": "critical", "title": "Injection",
-            "description": "User input reaches a query.", "file_path": "src/größe.py", "line_start": 3, "line_end": 9,
-            "code_snippet": "x = 1\n", "fix_suggestion": "Bind it.", "fix_diff": "-x\n+y\n", "confidence": 0.875,
+            "id": uuid4(), "analysis_id": analysis, "category": "security", "severity": "critical",
+            "title": "Injection", "description": "User input reaches a query.", "file_path": "src/größe.py",
+            "line_start": 3, "line_end": 9, "code_snippet": "x = 1\n", "fix_suggestion": "Bind it.",
+            "fix_diff": "-x\n+y\n", "confidence": 0.875,
             "verification_type": "formal", "verification_proof": "(unsat)", "metadata": {"cwe": [89]},
             "dismissed": False, "fingerprint": digest(mark), "rule_id": "B608"}),
         ("analysis.custom_rules", {
@@ -190,7 +192,8 @@ def rows(tenant):
             "severity": ENUMERATIONS["observability.incident_severity"].sev2, "metadata": {"x": [None]},
             "service_id": service, "environment_id": environment}),
         ("projects.projects", {
-            "id": project, "name": "p", "description": "d", "owner_id": user, "settings": {"k": "v"}, "archived": True}),
+            "id": project, "name": "p", "description": "d", "owner_id": user, "settings": {"k": "v"},
+            "archived": True}),
         ("projects.versions", {
             "id": version, "project_id": project, "tag": "v2", "model_config": {"t": 0.5}, "changelog": "c",
             "promoted_at": EARLIER, "promoted_by": user}),

@@ -146,7 +146,8 @@ class Models(support.WorldTest):
         with self.as_owner(tenant) as session, session.begin():
             run = AnalysisRun(
                 user_id=tenant.owner_id, submission_type="github", author_type="ai", author_model="gpt-4",
-                git_repo_url="https://github.com/owner/repo", git_branch="main", git_commit_sha="f" * 40, metrics=METRICS)
+                git_repo_url="https://github.com/owner/repo", git_branch="main", git_commit_sha="f" * 40,
+                metrics=METRICS)
             job = Job(
                 job_id=secrets.token_hex(16), user_id=tenant.owner_id, status="pending", source_kind="github",
                 source_metadata={"git_branch": "main"}, result_analysis=run)
@@ -197,8 +198,8 @@ class Models(support.WorldTest):
         # The trigger does it, not the onupdate of the model.
         with self.as_owner(self.world.a) as session, session.begin():
             before = session.get(Job, job_id).updated_at
-            session.execute(
-                sqlalchemy.text("UPDATE analysis.jobs SET error_message = 'e' WHERE job_id = :job_id"), {"job_id": job_id})
+            update = sqlalchemy.text("UPDATE analysis.jobs SET error_message = 'e' WHERE job_id = :job_id")
+            session.execute(update, {"job_id": job_id})
             session.expire_all()
             self.assertGreater(session.get(Job, job_id).updated_at, before)
 
@@ -256,7 +257,8 @@ class Models(support.WorldTest):
             user = User(email=f"{secrets.token_hex(8)}@example.org", auth0_sub=sub)
             user.analysis_runs.append(AnalysisRun(submission_type="upload", upload_filename="a.py", metrics=METRICS))
             user.jobs.append(Job(
-                job_id=secrets.token_hex(16), status="completed", source_kind="upload", result_analysis=user.analysis_runs[0]))
+                job_id=secrets.token_hex(16), status="completed", source_kind="upload",
+                result_analysis=user.analysis_runs[0]))
             session.add(user)
             session.commit()
             user = session.scalars(select(User).where(User.auth0_sub == sub)).one()

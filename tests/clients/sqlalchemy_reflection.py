@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 
 def reflected(engine):
-    """Everything of every domain. A type or constraint that SQLAlchemy does not understand is an error, not a warning."""
+    """Everything of every domain. What SQLAlchemy does not understand is an error, not a warning."""
     metadata = MetaData()
     with warnings.catch_warnings():
         warnings.simplefilter("error", exc.SAWarning)

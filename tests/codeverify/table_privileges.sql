@@ -58,6 +58,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('auth.audit_logs', 'codeverify_service', 'insert'),
            ('auth.audit_logs', 'codeverify_tenant', 'select'),
            ('auth.invitations', 'codeverify_tenant', 'delete select(some)'),
+           ('auth.users', 'codeverify_service', 'insert(some) select(some) update(some)'),
            ('auth.users', 'codeverify_tenant', 'select(some)'),
            ('experiments_v1.blacklist', 'codeverify_tenant', 'delete insert select update'),
            ('experiments_v1.comparison_reports', 'codeverify_service', 'insert'),

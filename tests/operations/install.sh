@@ -18,15 +18,8 @@ nothing_there() {
     equal "$(count_tables "$1")" 0 "tables after $2"
 }
 
-step "it takes less than 2 seconds (the best of three)"
-best=999999
-for _ in 1 2 3; do
-    create_db cv_install
-    took=$(psql_db cv_install -c '\timing on' -c 'CREATE EXTENSION codeverify' | sed -nE 's/^Time: ([0-9]+)\..*/\1/p')
-    ((took >= best)) || best=$took
-done
-echo "  $best ms"
-((best < 2000)) || fail "CREATE EXTENSION took $best ms"
+create_db cv_install
+psql_db cv_install -c 'CREATE EXTENSION codeverify'
 
 step "version() is the extension's version"
 equal "$(psql_db cv_install -c 'SELECT codeverify.version()')" \

@@ -8,7 +8,7 @@ CALL tap.act('developer', 'a');
 SELECT lives_ok(
     $$INSERT INTO projects.projects (id, name, owner_id) VALUES (tap.id('mine'), 'Mine', tap.id('developer of a'))$$, 'a developer makes a project');
 SELECT throws_ok(
-    $$INSERT INTO projects.projects (name, owner_id) VALUES ('x', tap.id('no user'))$$, '23503', NULL, 'whose owner is a user');
+    $$INSERT INTO projects.projects (name, owner_id) VALUES ('x', tap.id('no user'))$$, 'VC012', NULL, 'whose owner is a member');
 SELECT lives_ok($$INSERT INTO projects.versions (project_id, tag) VALUES (tap.id('mine'), 'v1'), (tap.id('mine'), 'v2')$$, 'and its versions');
 SELECT throws_ok($$INSERT INTO projects.versions (project_id, tag) VALUES (tap.id('mine'), 'v1')$$, '23505', NULL, 'each once');
 SELECT throws_ok($$INSERT INTO projects.versions (project_id, tag) VALUES (tap.id('project of b'), 'v2')$$, '23503', NULL, 'of no project of another organization');

@@ -19,10 +19,25 @@ pub fn as_object<'v>(value: &'v Value, path: &Path) -> Result<&'v Object, SarifE
         .ok_or_else(|| mismatch(value, "an object", path))
 }
 
+pub fn as_array<'v>(value: &'v Value, path: &Path) -> Result<&'v [Value], SarifError> {
+    match value {
+        Value::Array(items) => Ok(items),
+        other => Err(mismatch(other, "an array", path)),
+    }
+}
+
 pub fn as_string<'v>(value: &'v Value, path: &Path) -> Result<&'v str, SarifError> {
     value
         .as_str()
         .ok_or_else(|| mismatch(value, "a string", path))
+}
+
+pub fn as_strings<'v>(value: &'v Value, path: &Path) -> Result<Vec<&'v str>, SarifError> {
+    as_array(value, path)?
+        .iter()
+        .enumerate()
+        .map(|(position, text)| as_string(text, &path.index(position)))
+        .collect()
 }
 
 /// A whole number that fits a column of type integer; `5.0` counts as whole.
@@ -41,12 +56,6 @@ pub fn as_integer(value: &Value, path: &Path) -> Result<i32, SarifError> {
     };
     wide.and_then(|wide| i32::try_from(wide).ok())
         .ok_or_else(|| path.error(format!("{number} is out of the range of an integer")))
-}
-
-pub fn as_number(value: &Value, path: &Path) -> Result<f64, SarifError> {
-    value
-        .as_f64()
-        .ok_or_else(|| mismatch(value, "a number", path))
 }
 
 pub fn string<'v>(
@@ -79,11 +88,33 @@ pub fn required_object<'v>(
 
 /// The elements of an array member; none if it is absent.
 pub fn array<'v>(object: &'v Object, key: &str, path: &Path) -> Result<&'v [Value], SarifError> {
-    match member(object, key) {
-        None => Ok(&[]),
-        Some(Value::Array(items)) => Ok(items),
-        Some(other) => Err(mismatch(other, "an array", &path.key(key))),
+    member(object, key).map_or(Ok(&[]), |value| as_array(value, &path.key(key)))
+}
+
+/// The elements of an array member that must be strings; none if it is absent.
+pub fn strings<'v>(object: &'v Object, key: &str, path: &Path) -> Result<Vec<&'v str>, SarifError> {
+    member(object, key).map_or(Ok(Vec::new()), |value| as_strings(value, &path.key(key)))
+}
+
+/// Calls `read` with each element of an array member, which must be an object, and its path.
+pub fn each_object<'v>(
+    object: &'v Object,
+    key: &str,
+    path: &Path,
+    mut read: impl FnMut(&'v Object, &Path) -> Result<(), SarifError>,
+) -> Result<(), SarifError> {
+    let list_path = path.key(key);
+    for (position, item) in array(object, key, path)?.iter().enumerate() {
+        let path = list_path.index(position);
+        read(as_object(item, &path)?, &path)?;
     }
+    Ok(())
+}
+
+/// The strings in an array of whatever, for values that cannot be trusted to be valid.
+pub fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
+    let items = value.and_then(Value::as_array).into_iter().flatten();
+    items.filter_map(Value::as_str)
 }
 
 pub fn integer(object: &Object, key: &str, path: &Path) -> Result<Option<i32>, SarifError> {
@@ -102,12 +133,6 @@ pub fn index(object: &Object, key: &str, path: &Path) -> Result<Option<usize>, S
     }
 }
 
-pub fn number(object: &Object, key: &str, path: &Path) -> Result<Option<f64>, SarifError> {
-    member(object, key)
-        .map(|value| as_number(value, &path.key(key)))
-        .transpose()
-}
-
 /// A number between two bounds.
 pub fn bounded(
     object: &Object,
@@ -115,11 +140,16 @@ pub fn bounded(
     bounds: (f64, f64),
     path: &Path,
 ) -> Result<Option<f64>, SarifError> {
-    match number(object, key, path)? {
-        Some(value) if value < bounds.0 || value > bounds.1 => Err(path
-            .key(key)
-            .error(format!("must be between {} and {}", bounds.0, bounds.1))),
-        value => Ok(value),
+    let Some(value) = member(object, key) else {
+        return Ok(None);
+    };
+    let path = path.key(key);
+    match value.as_f64() {
+        None => Err(mismatch(value, "a number", &path)),
+        Some(number) if number < bounds.0 || number > bounds.1 => {
+            Err(path.error(format!("must be between {} and {}", bounds.0, bounds.1)))
+        }
+        number => Ok(number),
     }
 }
 

@@ -165,7 +165,7 @@ fn references_cannot_fill_the_memory() {
         (by_tag, "$.runs[0].results[10]"),
     ] {
         let log = log(rules.clone(), Value::Array(vec![one; 20]));
-        let fault = read::read_within(11_000, &log, &mut || {}).unwrap_err();
+        let fault = reading::log::read_within(11_000, &log, &mut || {}).unwrap_err();
         assert_eq!(fault.path, path);
         assert_eq!(
             fault.problem,

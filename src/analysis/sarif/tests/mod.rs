@@ -2,7 +2,7 @@
 
 use serde_json::{json, Value};
 
-use super::location::NO_LOCATION;
+use super::finding::NO_LOCATION;
 use super::*;
 
 mod details;

@@ -4,14 +4,13 @@
 use serde_json::Value;
 
 use super::error::SarifError;
-use super::finding::Finding;
+use super::finding::{Finding, StoredFinding, CATEGORIES, SEVERITIES, VERIFICATION_TYPES};
+use super::fingerprint;
 use super::path::Path;
-use super::severity::{CATEGORIES, SEVERITIES, VERIFICATION_TYPES};
-use super::value::{as_integer, as_object, as_string, mismatch, word, Object};
-use super::write::StoredFinding;
+use super::value::{as_integer, as_object, as_string, bounded, mismatch, word, Object};
 
 /// The property that holds them.
-pub const KEY: &str = super::fingerprint::KEY;
+pub const KEY: &str = fingerprint::KEY;
 
 /// Sets the columns that the property names; a null empties one.
 pub fn apply(finding: &mut Finding, columns: &Object, path: &Path) -> Result<(), SarifError> {
@@ -43,9 +42,7 @@ pub fn apply(finding: &mut Finding, columns: &Object, path: &Path) -> Result<(),
             "code_snippet" => finding.code_snippet = text()?,
             "fix_suggestion" => finding.fix_suggestion = text()?,
             "fix_diff" => finding.fix_diff = text()?,
-            "confidence" => {
-                finding.confidence = super::value::bounded(columns, key, (0.0, 1.0), path)?
-            }
+            "confidence" => finding.confidence = bounded(columns, key, (0.0, 1.0), path)?,
             "verification_type" => {
                 finding.verification_type = word(columns, key, &VERIFICATION_TYPES, path)?
             }

@@ -64,7 +64,7 @@ const fn record(members: &'static [(&'static str, Shape)]) -> Record {
 use Repeats::{Dropped, Kept};
 use Shape::{Bag, Guid, Integer, Line, List, Map, Reference, Set, Text, Texts, Uri, Word};
 
-pub static MESSAGE: Record = Record {
+static MESSAGE: Record = Record {
     one_of: &["text", "id"],
     link: Link::Message,
     ..record(&[
@@ -81,7 +81,7 @@ static FORMATTED: Record = Record {
     ..record(&[("text", Text), ("markdown", Text), ("properties", Bag)])
 };
 
-pub static ARTIFACT_LOCATION: Record = Record {
+static ARTIFACT_LOCATION: Record = Record {
     link: Link::Artifact,
     ..record(&[("uri", Reference), ("uriBaseId", Text)])
 };
@@ -121,7 +121,7 @@ static PHYSICAL_LOCATION: Record = Record {
     ])
 };
 
-pub static LOGICAL_LOCATION: Record = Record {
+static LOGICAL_LOCATION: Record = Record {
     link: Link::LogicalLocation,
     ..record(&[
         ("name", Text),

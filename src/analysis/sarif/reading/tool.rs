@@ -3,14 +3,14 @@
 use serde_json::Value;
 
 use super::directory::Directory;
-use super::error::SarifError;
 use super::message;
-use super::path::Path;
 use super::rule::Rule;
-use super::taxonomy::Taxonomies;
-use super::uri;
-use super::value::{
-    array, as_object, index, object, put, put_some, required_object, string, Object,
+use super::taxonomies::Taxonomies;
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::standard::uri;
+use crate::analysis::sarif::value::{
+    each_object, index, object, put, put_some, required_object, string, Object,
 };
 
 #[derive(Debug)]
@@ -53,12 +53,11 @@ impl<'v> Tool<'v> {
         let driver = required_object(tool, "driver", &path)?;
         let driver_path = path.key("driver");
         let mut components = vec![Component::read(0, driver, taxonomies, &driver_path)?];
-        let extensions_path = path.key("extensions");
-        for (position, extension) in array(tool, "extensions", &path)?.iter().enumerate() {
-            let path = extensions_path.index(position);
-            let extension = as_object(extension, &path)?;
-            components.push(Component::read(position + 1, extension, taxonomies, &path)?);
-        }
+        each_object(tool, "extensions", &path, |extension, path| {
+            let number = components.len();
+            components.push(Component::read(number, extension, taxonomies, path)?);
+            Ok(())
+        })?;
         let mut directory = Directory::default();
         let mut by_component = Directory::default();
         for (number, component) in components.iter().enumerate() {
@@ -217,14 +216,13 @@ impl<'v> Component<'v> {
             messages: message::table(component, "globalMessageStrings", path)?,
             directory: Directory::default(),
         };
-        let rules_path = path.key("rules");
-        for (position, rule) in array(component, "rules", path)?.iter().enumerate() {
-            let path = rules_path.index(position);
-            let rule = as_object(rule, &path)?;
-            let rule = Rule::read(rule, taxonomies, &path)?;
-            read.directory.add(rule.guid, rule.id, (number, position));
+        each_object(component, "rules", path, |rule, path| {
+            let rule = Rule::read(rule, taxonomies, path)?;
+            let key = (number, read.rules.len());
+            read.directory.add(rule.guid, rule.id, key);
             read.rules.push(rule);
-        }
+            Ok(())
+        })?;
         Ok(read)
     }
 }

@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::error::SarifError;
-use super::path::Path;
-use super::value::{array, as_string, member, object, string, Object};
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::value::{as_object, member, object, string, strings, Object};
 
 /// Longest text that placeholders may grow a message to, in bytes.
 const LONGEST: usize = 1 << 20;
@@ -26,13 +26,7 @@ pub fn read(
 ) -> Result<Message, SarifError> {
     let own = string(message, "text", path)?;
     let markdown = string(message, "markdown", path)?;
-    let arguments = array(message, "arguments", path)?;
-    let arguments_path = path.key("arguments");
-    let arguments: Vec<&str> = arguments
-        .iter()
-        .enumerate()
-        .map(|(position, argument)| as_string(argument, &arguments_path.index(position)))
-        .collect::<Result<_, _>>()?;
+    let arguments = strings(message, "arguments", path)?;
     let id = string(message, "id", path)?;
     let (text, markdown, template) = match (own, id, markdown) {
         (Some(text), _, _) => (text, markdown, !arguments.is_empty()),
@@ -88,7 +82,7 @@ pub fn table<'v>(
     let path = path.key(key);
     for (id, entry) in table.into_iter().flatten() {
         let path = path.key(id);
-        let entry = super::value::as_object(entry, &path)?;
+        let entry = as_object(entry, &path)?;
         string(entry, "text", &path)?;
         string(entry, "markdown", &path)?;
     }

@@ -4,11 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::value::{member, put, Object};
-
-/// Names of the taxonomies as they are written.
-pub const CWE: &str = "CWE";
-pub const OWASP: &str = "OWASP";
+use crate::analysis::sarif::value::{member, put, texts, Object};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Weaknesses {
@@ -44,16 +40,13 @@ impl Weaknesses {
         }
     }
 
-    /// The property `cwe` of a rule or a result: one string or several.
-    pub fn add_property(&mut self, bag: &Object) {
-        match member(bag, "cwe") {
-            Some(Value::String(text)) => self.cwe.extend(cwe_numbers(text)),
-            Some(Value::Array(items)) => {
-                let texts = items.iter().filter_map(Value::as_str);
-                self.cwe.extend(texts.flat_map(cwe_numbers));
-            }
-            _ => {}
+    /// The tags of a rule or a result, and its property `cwe`: one string or several.
+    pub fn add_properties(&mut self, bag: &Object, tags: &[&str]) {
+        tags.iter().for_each(|tag| self.add_tag(tag));
+        if let Some(text) = member(bag, "cwe").and_then(Value::as_str) {
+            self.cwe.extend(cwe_numbers(text));
         }
+        self.cwe.extend(texts(bag.get("cwe")).flat_map(cwe_numbers));
     }
 
     /// A taxon of any taxonomy.

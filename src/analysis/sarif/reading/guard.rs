@@ -5,15 +5,16 @@ use serde_json::Value;
 use std::iter::Enumerate;
 use std::slice::Iter as Items;
 
-use super::error::SarifError;
-use super::path::Path;
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::pace::Pace;
+use crate::analysis::sarif::path::Path;
 
 /// As deep as serde_json parses. Deeper values could only have been built, not parsed, and
 /// everything that walks them by recursion (cloning, too) would run out of stack.
 const DEEPEST: usize = 128;
 
 /// Values between two calls of `interrupt`.
-const PACE: usize = 1 << 16;
+const VALUES: usize = 1 << 16;
 
 enum Children<'v> {
     Items(Enumerate<Items<'v, Value>>),
@@ -31,13 +32,10 @@ pub fn check(log: &Value, interrupt: &mut dyn FnMut()) -> Result<(), SarifError>
     // open[n] yields the children of the value that steps[..n] leads to.
     let mut open: Vec<Children> = Vec::new();
     let mut steps: Vec<Step> = Vec::new();
-    let mut visited = 0usize;
+    let mut pace = Pace::new(VALUES, interrupt);
     let mut next = Some(log);
     while let Some(value) = next {
-        visited += 1;
-        if visited.is_multiple_of(PACE) {
-            interrupt();
-        }
+        pace.step();
         match value {
             Value::String(text) if has_nul(text) => {
                 return Err(fault(&steps, "contains the character U+0000"))

@@ -6,11 +6,13 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::error::SarifError;
-use super::path::Path;
 use super::shape::{Link, Record, Repeats, Shape};
 use super::uri;
-use super::value::{as_integer, as_object, as_string, member, mismatch, not_one_of, Object};
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::value::{
+    as_array, as_integer, as_object, as_string, as_strings, member, not_one_of, strings, Object,
+};
 
 /// Knows the run a part belongs to.
 pub trait Links {
@@ -45,10 +47,7 @@ pub fn tidy(
     Ok(match shape {
         Shape::Text => Some(Value::from(as_string(value, path)?)),
         Shape::Reference => Some(Value::from(uri::tidy(as_string(value, path)?))),
-        Shape::Uri => {
-            let text = as_string(value, path)?;
-            uri::has_scheme(text).then(|| Value::from(uri::tidy(text)))
-        }
+        Shape::Uri => uri::absolute(Some(as_string(value, path)?)).map(Value::from),
         Shape::Guid => {
             let text = as_string(value, path)?;
             is_guid(text).then(|| Value::from(text))
@@ -71,10 +70,10 @@ pub fn tidy(
             }
             Some(Value::from(number))
         }
-        Shape::Texts => some_texts(as_texts(value, path)?),
+        Shape::Texts => some_texts(as_strings(value, path)?),
         Shape::Set => {
             let mut seen = HashSet::new();
-            let mut texts = as_texts(value, path)?;
+            let mut texts = as_strings(value, path)?;
             texts.retain(|text| seen.insert(*text));
             some_texts(texts)
         }
@@ -84,7 +83,7 @@ pub fn tidy(
             tidy_record(as_object(value, path)?, record, links, path)?.map(Value::Object)
         }
         Shape::List(record, least, repeats) => {
-            let items = tidy_list(as_items(value, path)?, record, *repeats, links, path)?;
+            let items = tidy_list(as_array(value, path)?, record, *repeats, links, path)?;
             (items.len() >= *least).then_some(Value::Array(items))
         }
     })
@@ -173,7 +172,7 @@ fn tidy_map(
 fn tidy_bag(bag: &Object, path: &Path) -> Result<Option<Object>, SarifError> {
     let mut tidied = bag.clone();
     if tidied.contains_key("tags") {
-        let mut tags = tags(bag, path)?;
+        let mut tags = strings(bag, "tags", path)?;
         tags.sort_unstable();
         tags.dedup();
         tidied.remove("tags");
@@ -184,35 +183,12 @@ fn tidy_bag(bag: &Object, path: &Path) -> Result<Option<Object>, SarifError> {
     Ok((!tidied.is_empty()).then_some(tidied))
 }
 
-/// The tags of a property bag.
-pub fn tags<'v>(bag: &'v Object, path: &Path) -> Result<Vec<&'v str>, SarifError> {
-    match member(bag, "tags") {
-        Some(tags) => as_texts(tags, &path.key("tags")),
-        None => Ok(Vec::new()),
-    }
-}
-
 fn some_texts(texts: Vec<&str>) -> Option<Value> {
     (!texts.is_empty()).then(|| Value::from(texts))
 }
 
-fn as_texts<'v>(value: &'v Value, path: &Path) -> Result<Vec<&'v str>, SarifError> {
-    as_items(value, path)?
-        .iter()
-        .enumerate()
-        .map(|(position, text)| as_string(text, &path.index(position)))
-        .collect()
-}
-
-fn as_items<'v>(value: &'v Value, path: &Path) -> Result<&'v [Value], SarifError> {
-    match value {
-        Value::Array(items) => Ok(items),
-        other => Err(mismatch(other, "an array", path)),
-    }
-}
-
 /// The form of GUID the schema of the standard allows.
-pub fn is_guid(text: &str) -> bool {
+fn is_guid(text: &str) -> bool {
     let bytes = text.as_bytes();
     bytes.len() == 36
         && bytes.iter().enumerate().all(|(at, &byte)| match at {

@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::directory::Directory;
-use super::error::SarifError;
-use super::path::Path;
-use super::value::{array, as_object, index, object, string, Object};
-use super::weakness::Weaknesses;
+use super::weaknesses::Weaknesses;
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::value::{array, each_object, index, object, string, Object};
 
 /// Longest name and id of a taxon that are kept, in bytes: every result may refer to them.
 const LONGEST_NAME: usize = 200;
@@ -41,40 +41,32 @@ const OUTSIDE: [&str; 6] = [
 impl<'v> Taxonomies<'v> {
     pub fn read(run: &'v Object, path: &Path) -> Result<Self, SarifError> {
         let mut taxonomies = Taxonomies::default();
-        let listed = array(run, "taxonomies", path)?;
-        taxonomies.read_all(listed, &path.key("taxonomies"))?;
+        each_object(run, "taxonomies", path, |component, path| {
+            taxonomies.add(component, path)
+        })?;
         taxonomies.listed = taxonomies.all.len();
         if let Some(tool) = object(run, "tool", path)? {
             let path = path.key("tool");
-            let extensions = array(tool, "extensions", &path)?;
-            taxonomies.read_all(extensions, &path.key("extensions"))?;
+            each_object(tool, "extensions", &path, |component, path| {
+                taxonomies.add(component, path)
+            })?;
             if let Some(driver) = object(tool, "driver", &path)? {
-                taxonomies.read_one(driver, &path.key("driver"))?;
+                taxonomies.add(driver, &path.key("driver"))?;
             }
         }
         Ok(taxonomies)
     }
 
-    fn read_all(&mut self, components: &'v [Value], path: &Path) -> Result<(), SarifError> {
-        for (position, component) in components.iter().enumerate() {
-            let path = path.index(position);
-            self.read_one(as_object(component, &path)?, &path)?;
-        }
-        Ok(())
-    }
-
-    fn read_one(&mut self, component: &'v Object, path: &Path) -> Result<(), SarifError> {
+    fn add(&mut self, component: &'v Object, path: &Path) -> Result<(), SarifError> {
         let mut ids = Vec::new();
         let number = self.all.len();
-        let taxa_path = path.key("taxa");
-        for (position, taxon) in array(component, "taxa", path)?.iter().enumerate() {
-            let path = taxa_path.index(position);
-            let taxon = as_object(taxon, &path)?;
-            let id = string(taxon, "id", &path)?.unwrap_or_default();
-            let guid = string(taxon, "guid", &path)?;
-            self.taxa.add(guid, id, (number, position));
+        each_object(component, "taxa", path, |taxon, path| {
+            let id = string(taxon, "id", path)?.unwrap_or_default();
+            let guid = string(taxon, "guid", path)?;
+            self.taxa.add(guid, id, (number, ids.len()));
             ids.push(id);
-        }
+            Ok(())
+        })?;
         let name = string(component, "name", path)?.unwrap_or_default();
         let guid = string(component, "guid", path)?;
         self.directory.add(guid, name, number);
@@ -151,20 +143,17 @@ impl<'v> Taxonomies<'v> {
         weaknesses: &mut Weaknesses,
         path: &Path,
     ) -> Result<(), SarifError> {
-        let relationships_path = path.key("relationships");
-        for (position, relationship) in array(rule, "relationships", path)?.iter().enumerate() {
-            let path = relationships_path.index(position);
-            let relationship = as_object(relationship, &path)?;
-            let kinds = array(relationship, "kinds", &path)?;
+        each_object(rule, "relationships", path, |relationship, path| {
+            let kinds = array(relationship, "kinds", path)?;
             let outside = |kind: &Value| kind.as_str().is_some_and(|kind| OUTSIDE.contains(&kind));
             if kinds.iter().any(outside) {
-                continue;
+                return Ok(());
             }
-            if let Some(target) = object(relationship, "target", &path)? {
-                self.resolve(target, weaknesses, &path.key("target"))?;
+            match object(relationship, "target", path)? {
+                Some(target) => self.resolve(target, weaknesses, &path.key("target")),
+                None => Ok(()),
             }
-        }
-        Ok(())
+        })
     }
 }
 

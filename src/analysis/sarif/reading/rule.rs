@@ -2,15 +2,15 @@
 
 use serde_json::Value;
 
-use super::error::SarifError;
+use super::configuration::Configuration;
 use super::message;
-use super::path::Path;
-use super::severity::{self, LEVELS};
-use super::taxonomy::Taxonomies;
-use super::tidy;
-use super::uri;
-use super::value::{member, object, put, put_some, string, word, Object};
-use super::weakness::Weaknesses;
+use super::taxonomies::Taxonomies;
+use super::weaknesses::Weaknesses;
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::standard::uri;
+use crate::analysis::sarif::standard::words::RULE_PROPERTIES;
+use crate::analysis::sarif::value::{member, object, put, put_some, string, strings, Object};
 
 #[derive(Debug)]
 pub struct Rule<'v> {
@@ -19,10 +19,8 @@ pub struct Rule<'v> {
     /// What the rule is about, in a line fit for a title; none if it only repeats the id or name.
     pub headline: Option<String>,
     pub name: Option<&'v str>,
-    pub level: Option<&'static str>,
-    pub rank: Option<f64>,
+    pub configuration: Configuration,
     pub properties: Option<&'v Object>,
-    pub security_severity: Option<f64>,
     pub tags: Vec<&'v str>,
     pub weaknesses: Weaknesses,
     pub messages: Option<&'v Object>,
@@ -40,25 +38,16 @@ impl<'v> Rule<'v> {
     ) -> Result<Self, SarifError> {
         let id = string(rule, "id", path)?.ok_or_else(|| path.key("id").error("is missing"))?;
         let name = string(rule, "name", path)?;
-        let configuration = object(rule, "defaultConfiguration", path)?;
-        let configuration_path = path.key("defaultConfiguration");
-        let (level, rank) = match configuration {
-            None => (None, None),
-            Some(configuration) => (
-                word(configuration, "level", &LEVELS, &configuration_path)?,
-                severity::rank(configuration, &configuration_path)?,
-            ),
+        let configuration = match object(rule, "defaultConfiguration", path)? {
+            Some(default) => Configuration::read(default, &path.key("defaultConfiguration"))?,
+            None => Configuration::default(),
         };
         let properties = object(rule, "properties", path)?;
-        let properties_path = path.key("properties");
-        let tags = match properties {
-            None => Vec::new(),
-            Some(properties) => tidy::tags(properties, &properties_path)?,
-        };
+        let mut tags = Vec::new();
         let mut weaknesses = Weaknesses::default();
-        tags.iter().for_each(|tag| weaknesses.add_tag(tag));
         if let Some(properties) = properties {
-            weaknesses.add_property(properties);
+            tags = strings(properties, "tags", &path.key("properties"))?;
+            weaknesses.add_properties(properties, &tags);
         }
         taxonomies.relate(rule, &mut weaknesses, path)?;
         let summary = summary(rule, path)?;
@@ -77,7 +66,7 @@ impl<'v> Rule<'v> {
             uri::absolute(string(rule, "helpUri", path)?),
         );
         let mut kept = Object::new();
-        for key in severity::RULE_PROPERTIES {
+        for key in RULE_PROPERTIES {
             put_some(
                 &mut kept,
                 key,
@@ -95,10 +84,8 @@ impl<'v> Rule<'v> {
             guid: string(rule, "guid", path)?,
             headline,
             name,
-            level,
-            rank,
+            configuration,
             properties,
-            security_severity: properties.and_then(severity::security_severity),
             tags,
             weaknesses,
             messages: message::table(rule, "messageStrings", path)?,

@@ -1,46 +1,17 @@
-//! What a result may refer to elsewhere in its run.
+//! Follows what the parts of a result refer to elsewhere in its run.
 
 use std::cell::Cell;
 
 use serde_json::Value;
 
-use super::configuration::Overrides;
-use super::error::SarifError;
-use super::location::Bases;
 use super::message;
-use super::path::Path;
-use super::rules::Tool;
-use super::shape::{Link, THREAD_FLOW_LOCATION};
-use super::taxonomy::Taxonomies;
-use super::tidy::{tidy_record, Links};
-use super::value::{array, as_object, index, member, object, string, Object};
-
-#[derive(Debug)]
-pub struct RunContext<'v> {
-    pub tool: Tool<'v>,
-    pub taxonomies: Taxonomies<'v>,
-    pub bases: Bases<'v>,
-    pub overrides: Overrides,
-    artifacts: &'v [Value],
-    logical_locations: &'v [Value],
-    thread_flow_locations: &'v [Value],
-}
-
-impl<'v> RunContext<'v> {
-    pub fn read(run: &'v Object, path: &Path) -> Result<Self, SarifError> {
-        let taxonomies = Taxonomies::read(run, path)?;
-        let tool = Tool::read(run, &taxonomies, path)?;
-        Ok(RunContext {
-            overrides: Overrides::read(run, &tool, path)?,
-            bases: Bases::read(run, path)?,
-            artifacts: array(run, "artifacts", path)?,
-            logical_locations: array(run, "logicalLocations", path)?,
-            thread_flow_locations: array(run, "threadFlowLocations", path)?,
-            tool,
-            taxonomies,
-        })
-    }
-}
+use super::run::RunContext;
+use crate::analysis::sarif::error::SarifError;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::standard::shape::{Link, THREAD_FLOW_LOCATION};
+use crate::analysis::sarif::standard::tidy::{tidy_record, Links};
+use crate::analysis::sarif::standard::uri;
+use crate::analysis::sarif::value::{index, member, object, string, Object};
 
 /// Bounds the bytes that references may add to what a log holds itself. A small log whose every
 /// result refers to one large string would otherwise fill the memory of the server.
@@ -123,11 +94,11 @@ impl ResultLinks<'_, '_> {
             target.remove("uri");
             return Ok(());
         };
-        let placed = self.run.bases.place(uri, text("uriBaseId"));
+        let placed = self.run.uri_bases.place(uri, text("uriBaseId"));
         let base = placed.base_id.as_deref().map_or(0, str::len);
         let added = placed.uri.len().saturating_sub(uri.len());
         self.budget.spend(added + base, path)?;
-        target.insert("uri".to_owned(), super::uri::tidy(&placed.uri).into());
+        target.insert("uri".to_owned(), uri::tidy(&placed.uri).into());
         target.remove("uriBaseId");
         if let Some(base_id) = placed.base_id {
             target.insert("uriBaseId".to_owned(), base_id.into());
@@ -208,18 +179,4 @@ impl Links for ResultLinks<'_, '_> {
     fn strict(&self) -> bool {
         false
     }
-}
-
-/// The elements of a member that must be an array of objects.
-pub fn objects<'v>(
-    parent: &'v Object,
-    key: &str,
-    path: &Path,
-) -> Result<Vec<&'v Object>, SarifError> {
-    let path_of = path.key(key);
-    array(parent, key, path)?
-        .iter()
-        .enumerate()
-        .map(|(position, item)| as_object(item, &path_of.index(position)))
-        .collect()
 }

@@ -2,36 +2,10 @@
 
 use serde_json::Value;
 
-use super::error::SarifError;
-use super::path::Path;
-use super::rule::Rule;
-use super::value::{bounded, member, Object};
-use super::weakness::Weaknesses;
-
-pub const LEVELS: [&str; 4] = ["none", "note", "warning", "error"];
-pub const KINDS: [&str; 6] = [
-    "notApplicable",
-    "pass",
-    "fail",
-    "review",
-    "open",
-    "informational",
-];
-pub const CATEGORIES: [&str; 3] = ["verification", "security", "semantic"];
-pub const SEVERITIES: [&str; 4] = ["critical", "high", "medium", "low"];
-pub const VERIFICATION_TYPES: [&str; 3] = ["formal", "ai", "pattern"];
-
-const SECURITY_SEVERITY: &str = "security-severity";
-const PRECISION: &str = "precision";
-const VERIFICATION_TYPE: [&str; 2] = ["verification_type", "verificationType"];
-
-/// Properties of a rule that decide something here, and are kept for that.
-pub const RULE_PROPERTIES: [&str; 4] = [
-    SECURITY_SEVERITY,
-    PRECISION,
-    VERIFICATION_TYPE[0],
-    VERIFICATION_TYPE[1],
-];
+use super::weaknesses::Weaknesses;
+use crate::analysis::sarif::finding::VERIFICATION_TYPES;
+use crate::analysis::sarif::standard::words::{PRECISION, SECURITY_SEVERITY, VERIFICATION_TYPE};
+use crate::analysis::sarif::value::{member, Object};
 
 /// Tools whose every finding is about security, though their rules may not say so.
 const SECURITY_TOOLS: [&str; 26] = [
@@ -68,16 +42,21 @@ const SECURITY_TOOLS: [&str; 26] = [
 pub struct Traits<'a> {
     pub tool: &'a str,
     pub properties: Option<&'a Object>,
-    pub rule: Option<&'a Rule<'a>>,
+    pub rule_properties: Option<&'a Object>,
     pub tags: &'a [&'a str],
     pub weaknesses: &'a Weaknesses,
 }
 
-impl Traits<'_> {
+impl<'a> Traits<'a> {
+    /// The property bags of the result and its rule.
+    fn bags(&self) -> impl Iterator<Item = &'a Object> {
+        [self.properties, self.rule_properties]
+            .into_iter()
+            .flatten()
+    }
+
     fn security_severity(&self) -> Option<f64> {
-        self.properties
-            .and_then(security_severity)
-            .or_else(|| self.rule?.security_severity)
+        self.bags().find_map(security_severity)
     }
 
     pub fn severity(&self, level: &str) -> &'static str {
@@ -107,8 +86,7 @@ impl Traits<'_> {
     }
 
     pub fn verification_type(&self) -> &'static str {
-        let bags = [self.properties, self.rule.and_then(|rule| rule.properties)];
-        for bag in bags.into_iter().flatten() {
+        for bag in self.bags() {
             for key in VERIFICATION_TYPE {
                 let said = member(bag, key).and_then(Value::as_str);
                 let known = VERIFICATION_TYPES
@@ -140,7 +118,7 @@ impl Traits<'_> {
             .or_else(|| word(self.properties, "issue_confidence"))
             .or_else(|| word(self.properties, "confidence"))
             .or_else(|| word(self.properties, PRECISION))
-            .or_else(|| word(self.rule?.properties, PRECISION))
+            .or_else(|| word(self.rule_properties, PRECISION))
     }
 
     /// Whether a tag, or a part of it between slashes, is one of these words.
@@ -179,33 +157,11 @@ fn is_security_tool(name: &str) -> bool {
 
 /// The property `security-severity`: a number, or a string that holds one. What is neither says
 /// nothing, as the property is a convention outside of the standard.
-pub fn security_severity(bag: &Object) -> Option<f64> {
+fn security_severity(bag: &Object) -> Option<f64> {
     let score = match member(bag, SECURITY_SEVERITY)? {
         Value::Number(number) => number.as_f64()?,
         Value::String(text) => text.trim().parse().ok()?,
         _ => return None,
     };
     score.is_finite().then_some(score)
-}
-
-/// A rank; -1, which the standard defines as "not set", is none.
-pub fn rank(object: &Object, path: &Path) -> Result<Option<f64>, SarifError> {
-    if member(object, "rank").and_then(Value::as_f64) == Some(-1.0) {
-        return Ok(None);
-    }
-    bounded(object, "rank", (0.0, 100.0), path)
-}
-
-/// Level of a result: its own, "none" if its kind is no failure, else by its rule.
-pub fn level(
-    own: Option<&'static str>,
-    kind: &str,
-    overridden: Option<&'static str>,
-    rule: Option<&Rule>,
-) -> &'static str {
-    match own {
-        Some(own) => own,
-        None if kind != "fail" => "none",
-        None => overridden.or_else(|| rule?.level).unwrap_or("warning"),
-    }
 }

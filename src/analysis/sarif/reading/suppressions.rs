@@ -1,6 +1,6 @@
-//! Suppressions of a result, and dismissals of a finding.
+//! Suppressions of a result as the dismissal of a finding.
 
-use serde_json::{json, Value};
+use serde_json::Value;
 
 /// Whether tidied suppressions suppress the result, and why.
 pub fn dismissal(suppressions: &[Value]) -> (bool, Option<String>) {
@@ -21,31 +21,10 @@ pub fn dismissal(suppressions: &[Value]) -> (bool, Option<String>) {
     (true, first("justification").or_else(|| first("kind")))
 }
 
-/// Suppressions that say what the finding says: those it came with unless it was dismissed or
-/// reopened since.
-pub fn suppressions(kept: &[Value], dismissed: bool, reason: Option<&str>) -> Vec<Value> {
-    let (said, said_why) = dismissal(kept);
-    match (dismissed, said) {
-        (true, true) if said_why.as_deref() == reason => kept.to_vec(),
-        (false, false) => kept.to_vec(),
-        (true, _) => {
-            let mut suppression = json!({"kind": "external", "status": "accepted"});
-            if let (Some(reason), Some(members)) = (reason, suppression.as_object_mut()) {
-                members.insert("justification".to_owned(), Value::from(reason));
-            }
-            vec![suppression]
-        }
-        (false, true) => {
-            let mut all = kept.to_vec();
-            all.push(json!({"kind": "external", "status": "rejected"}));
-            all
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn said(suppressions: Value) -> (bool, Option<String>) {
         dismissal(suppressions.as_array().unwrap())
@@ -71,15 +50,5 @@ mod tests {
                 (false, None)
             );
         }
-    }
-
-    #[test]
-    fn findings_have_the_last_word() {
-        let kept = [json!({"kind": "inSource"})];
-        let again = |dismissed, reason| dismissal(&suppressions(&kept, dismissed, reason));
-        assert_eq!(suppressions(&kept, true, Some("inSource")), kept);
-        assert_eq!(again(true, Some("mine")), (true, Some("mine".to_owned())));
-        assert_eq!(again(false, None), (false, None));
-        assert_eq!(suppressions(&[], false, None), Vec::<Value>::new());
     }
 }

@@ -2,32 +2,29 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::{json, Value};
+use serde_json::Value;
 
-use super::fingerprint;
-use super::location::{self, NO_LOCATION};
-use super::overrides;
-use super::path::Path;
-use super::severity::{LEVELS, RULE_PROPERTIES};
-use super::shape::{self, Shape};
-use super::suppression;
-use super::tidy::{tidy, tidy_record, Unlinked};
-use super::uri;
-use super::value::{put, put_some, Object};
-use super::weakness::{CWE, OWASP};
-use super::write::StoredFinding;
-
-/// The tool of findings that no other tool reported.
-const OWN_TOOL: &str = "codeverify";
+use super::location;
+use super::rule;
+use super::suppressions;
+use super::taxonomies;
+use super::tool::{self, OWN_TOOL};
+use crate::analysis::sarif::columns;
+use crate::analysis::sarif::finding::{StoredFinding, NO_LOCATION};
+use crate::analysis::sarif::fingerprint;
+use crate::analysis::sarif::path::Path;
+use crate::analysis::sarif::standard::shape::{self, Shape};
+use crate::analysis::sarif::standard::tidy::{tidy, tidy_record, Unlinked};
+use crate::analysis::sarif::standard::uri;
+use crate::analysis::sarif::standard::words::{FINDING_KINDS, FINDING_STATES, LEVELS};
+use crate::analysis::sarif::value::{put, put_some, texts, Object};
 
 /// A finding with what its metadata keeps for its result. Metadata is the user's to change, so
-/// whatever is not as it was read is left out here; `overrides` restores it.
+/// whatever is not as it was read is left out here; `columns` restores it.
 pub struct Draft<'f> {
     pub finding: &'f StoredFinding,
-    pub sarif: Option<&'f Object>,
-    /// The driver, without its rules.
-    pub driver: Object,
-    pub rule_id: Option<String>,
+    sarif: Option<&'f Object>,
+    rule_id: Option<String>,
     /// The descriptor of the rule, without its tags.
     pub rule: Option<Object>,
     pub tags: BTreeSet<&'f str>,
@@ -38,41 +35,42 @@ pub struct Draft<'f> {
 }
 
 impl<'f> Draft<'f> {
-    pub fn of(finding: &'f StoredFinding, version: &str) -> Self {
+    /// The draft, and the driver of its tool; `version` is that of [`OWN_TOOL`].
+    pub fn of(finding: &'f StoredFinding, version: &str) -> (Self, Object) {
         let sarif = finding.metadata.get("sarif").and_then(Value::as_object);
         let kept = |key: &str| sarif.and_then(|sarif| sarif.get(key));
-        let tool = kept("tool").and_then(Value::as_object);
+        let driver = tool::driver(kept("tool").and_then(Value::as_object), version);
         let rule_id = match (sarif, kept("ruleId").and_then(Value::as_str)) {
             (_, Some(id)) => Some(id.to_owned()),
             (Some(_), None) => None,
             (None, None) => Some(format!("{OWN_TOOL}-{}", finding.category)),
         };
         let facts = kept("rule").and_then(Value::as_object);
-        let rule = rule_id.as_deref().map(|id| descriptor(id, facts));
+        let rule = rule_id.as_deref().map(|id| rule::descriptor(id, facts));
         let place = kept("location").and_then(Value::as_object);
         let base = place.and_then(|place| {
             let uri = place.get("baseUri")?.as_str()?;
             Some((place.get("uriBaseId")?.as_str()?, uri::tidy(uri)))
         });
-        Draft {
+        let draft = Draft {
             finding,
             sarif,
-            driver: driver(tool, version),
             rule_id,
             rule,
             tags: texts(finding.metadata.get("tags")).collect(),
-            taxa: taxa(&finding.metadata, kept("taxa")),
+            taxa: taxonomies::taxa(&finding.metadata, kept("taxa")),
             base,
-        }
-    }
-
-    /// Findings with the same key share a run.
-    pub fn tool_key(&self) -> String {
-        Value::Object(self.driver.clone()).to_string()
+        };
+        (draft, driver)
     }
 
     fn kept(&self, key: &str) -> Option<&'f Value> {
         self.sarif?.get(key)
+    }
+
+    fn word(&self, key: &str, words: &[&'static str]) -> Option<&'static str> {
+        let kept = self.kept(key)?.as_str()?;
+        words.iter().copied().find(|word| *word == kept)
     }
 
     /// A part of the metadata as far as it is valid.
@@ -94,14 +92,10 @@ impl<'f> Draft<'f> {
         put_some(&mut result, "ruleId", self.rule_id.as_deref());
         put_some(&mut result, "ruleIndex", rule_index);
         put(&mut result, "level", self.level());
-        let kind = self.kept("kind").and_then(Value::as_str);
-        put_some(
-            &mut result,
-            "kind",
-            kind.filter(|kind| KINDS.contains(kind)),
-        );
-        let state = self.kept("baselineState").and_then(Value::as_str);
-        let state = state.filter(|state| BASELINE_STATES.contains(state));
+        // The kind "fail" goes without saying.
+        let kind = self.word("kind", &FINDING_KINDS[1..]);
+        put_some(&mut result, "kind", kind);
+        let state = self.word("baselineState", &FINDING_STATES);
         put_some(&mut result, "baselineState", state);
         put_some(&mut result, "rank", self.rank());
         put(&mut result, "message", self.message());
@@ -113,7 +107,7 @@ impl<'f> Draft<'f> {
             }
             put_some(&mut result, key, entries);
         }
-        let suppressions = suppression::suppressions(
+        let suppressions = suppressions::suppressions(
             &self.valid_list("suppressions", &shape::SUPPRESSIONS),
             finding.dismissed,
             finding.dismissed_reason.as_deref(),
@@ -127,12 +121,12 @@ impl<'f> Draft<'f> {
         for (key, shape) in shape::CARRIED {
             put_some(&mut result, key, self.valid(key, shape));
         }
-        let taxa: Vec<Value> = self.taxa.iter().map(|taxon| reference(*taxon)).collect();
-        put(&mut result, "taxa", taxa);
+        let taxa = self.taxa.iter().copied().map(taxonomies::reference);
+        put(&mut result, "taxa", taxa.collect::<Vec<_>>());
         let bag = self.kept("properties").and_then(Value::as_object);
         let mut bag = bag.cloned().unwrap_or_default();
         bag.remove("tags");
-        bag.remove(overrides::KEY);
+        bag.remove(columns::KEY);
         let tags: Vec<&str> = self.tags.difference(shared).copied().collect();
         put(&mut bag, "tags", tags);
         put(&mut result, "properties", bag);
@@ -140,15 +134,12 @@ impl<'f> Draft<'f> {
     }
 
     fn level(&self) -> &'static str {
-        let kept = self.kept("level").and_then(Value::as_str);
-        let known = LEVELS.iter().find(|level| Some(**level) == kept);
-        known
-            .copied()
-            .unwrap_or(match self.finding.severity.as_str() {
-                "critical" | "high" => "error",
-                "medium" => "warning",
-                _ => "note",
-            })
+        let kept = self.word("level", &LEVELS);
+        kept.unwrap_or(match self.finding.severity.as_str() {
+            "critical" | "high" => "error",
+            "medium" => "warning",
+            _ => "note",
+        })
     }
 
     fn rank(&self) -> Option<f64> {
@@ -194,89 +185,5 @@ impl<'f> Draft<'f> {
             }
             _ => others,
         }
-    }
-}
-
-/// Kinds and states under which a result is a finding; "fail" goes without saying.
-const KINDS: [&str; 3] = ["review", "open", "informational"];
-const BASELINE_STATES: [&str; 3] = ["new", "unchanged", "updated"];
-
-fn texts(value: Option<&Value>) -> impl Iterator<Item = &str> {
-    let items = value
-        .and_then(Value::as_array)
-        .map_or(&[][..], Vec::as_slice);
-    items.iter().filter_map(Value::as_str)
-}
-
-fn driver(tool: Option<&Object>, version: &str) -> Object {
-    let text = |key: &str| tool?.get(key)?.as_str();
-    let mut driver = Object::new();
-    match text("name").filter(|name| !name.trim().is_empty()) {
-        Some(name) => {
-            put(&mut driver, "name", name);
-            put_some(&mut driver, "version", text("version"));
-        }
-        None => {
-            put(&mut driver, "name", OWN_TOOL);
-            put(&mut driver, "version", version);
-        }
-    }
-    let home = text("informationUri").filter(|uri| uri::has_scheme(uri));
-    put_some(&mut driver, "informationUri", home.map(uri::tidy));
-    driver
-}
-
-fn descriptor(result_id: &str, facts: Option<&Object>) -> Object {
-    let text = |key: &str| facts?.get(key)?.as_str();
-    let mut rule = Object::new();
-    rule.insert("id".to_owned(), text("id").unwrap_or(result_id).into());
-    put_some(&mut rule, "name", text("name"));
-    let short = text("shortDescription").filter(|text| !text.is_empty());
-    put_some(
-        &mut rule,
-        "shortDescription",
-        short.map(|text| json!({"text": text})),
-    );
-    let help = text("helpUri").filter(|uri| uri::has_scheme(uri));
-    put_some(&mut rule, "helpUri", help.map(uri::tidy));
-    let mut properties = Object::new();
-    let kept = facts.and_then(|facts| facts.get("properties")?.as_object());
-    for key in RULE_PROPERTIES {
-        put_some(
-            &mut properties,
-            key,
-            kept.and_then(|kept| kept.get(key)).cloned(),
-        );
-    }
-    put(&mut rule, "properties", properties);
-    rule
-}
-
-fn taxa<'f>(metadata: &'f Value, kept: Option<&'f Value>) -> BTreeSet<(&'f str, &'f str)> {
-    let cwe = texts(metadata.get("cwe"))
-        .filter_map(|name| name.strip_prefix("CWE-"))
-        .map(|number| (CWE, number));
-    let owasp = texts(metadata.get("owasp")).map(|entry| (OWASP, entry));
-    let others = kept.and_then(Value::as_array).into_iter().flatten();
-    let others = others.filter_map(|taxon| {
-        let text = |key: &str| taxon.get(key)?.as_str().filter(|text| !text.is_empty());
-        Some((text("taxonomy")?, text("id")?))
-    });
-    cwe.chain(owasp).chain(others).collect()
-}
-
-fn reference((taxonomy, id): (&str, &str)) -> Value {
-    let mut component = Object::new();
-    put(&mut component, "name", taxonomy);
-    put_some(&mut component, "guid", taxonomy_guid(taxonomy));
-    json!({"id": id, "toolComponent": component})
-}
-
-/// GUIDs by which the taxonomies of a written log are found; other taxonomies are only named.
-pub fn taxonomy_guid(taxonomy: &str) -> Option<&'static str> {
-    match taxonomy {
-        CWE => Some("2b841697-d0be-4009-9f19-fa2ba9a1cd54"),
-        OWASP => Some("68ae4d37-1b5c-4d6e-a0e3-61aef2a4b61c"),
-        _ => None,
     }
 }

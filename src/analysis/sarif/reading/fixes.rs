@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::uri;
+use crate::analysis::sarif::standard::uri;
 
 /// Suggestion and diff of the first of the tidied fixes; the others are alternatives to it.
 pub fn columns(fixes: &[Value]) -> (Option<String>, Option<String>) {
