@@ -163,6 +163,10 @@ COMMENT ON FUNCTION analysis.import_sarif(uuid, jsonb) IS
     'Imports a SARIF 2.1.0 log into a running analysis of the organization in context, in one transaction, and returns a row for each run: new findings (imported), findings that were there and are brought up to date (updated), how many of both the log suppresses (suppressed, stored as dismissed), and results that are no finding: passed, not applicable, absent (skipped). Importing the same log again updates. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC040 and VC041 for an unknown analysis or one that is not running, VC043 with the JSON path of the fault for a malformed log, VC044 for one above codeverify.sarif_max_size. Example: SELECT * FROM analysis.import_sarif(''1b2c…'', $1);';
 GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, jsonb) TO codeverify_service, codeverify_tenant;
 
+COMMENT ON FUNCTION analysis.import_sarif(uuid, text) IS
+    'The same for a log that is text, as clients have it: an untyped parameter or literal comes here. It is faster, because the text is read once; text that is not JSON raises VC043 too. Example: SELECT * FROM analysis.import_sarif(''1b2c…'', $1);';
+GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, text) TO codeverify_service, codeverify_tenant;
+
 COMMENT ON FUNCTION analysis.export_sarif(uuid) IS
     'The findings of an analysis of the organization in context as a SARIF 2.1.0 log, one run for each tool; importing it gives the same findings. Raises VC011 without a context, VC040 for an unknown analysis. Example: SELECT analysis.export_sarif(''1b2c…'');';
 GRANT EXECUTE ON FUNCTION analysis.export_sarif(uuid) TO codeverify_service, codeverify_tenant;

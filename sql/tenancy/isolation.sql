@@ -99,19 +99,28 @@ $function$;
 COMMENT ON FUNCTION tenancy.isolate(regclass, name) IS
     'Forces row security on a table and its partitions and adds the restrictive policy <table>_tenant: only rows of the organization in context. Permissive policies must still say who may do what. Raises VC016 when the table has no such uuid column.';
 
-CREATE FUNCTION tenancy.permission_clause(permission text)
+CREATE FUNCTION tenancy.permission_clause(target regclass, permission text)
 RETURNS text
 LANGUAGE sql
-IMMUTABLE
+STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
     -- Never a bare true: a policy that calls a function goes with the extension, and then nobody sees a row.
-    SELECT pg_catalog.format(
-        'tenancy.has_permission(%L)',
-        CASE permission WHEN 'service' THEN 'read' ELSE permission END)
+    -- Everybody inside the tenant may read, so the test is the restrictive policy's own, which costs nothing twice.
+    SELECT CASE
+        WHEN permission NOT IN ('read', 'service') THEN pg_catalog.format('tenancy.has_permission(%L)', permission)
+        WHEN EXISTS (
+            SELECT
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = target
+              AND a.attname = 'org_id'
+              AND NOT a.attisdropped)
+        THEN 'org_id = tenancy.current_org_id()'
+        ELSE 'tenancy.current_org_id() IS NOT NULL'
+    END
 $function$;
-COMMENT ON FUNCTION tenancy.permission_clause(text) IS
-    'The expression that a permissive policy tests for a permission; for service, that there is a context.';
+COMMENT ON FUNCTION tenancy.permission_clause(regclass, text) IS
+    'The expression that a permissive policy of the table tests for a permission; for read and service, that the row is of the organization in context.';
 
 CREATE FUNCTION tenancy.allow(
     target regclass,
@@ -139,8 +148,8 @@ BEGIN
                tenancy.name_after(relation_name, pg_catalog.lower(r.command)) AS policy_name,
                pg_catalog.concat_ws(
                    ' ',
-                   CASE WHEN r.command <> 'INSERT' THEN pg_catalog.format('USING (%s)', tenancy.permission_clause(r.permission)) END,
-                   CASE WHEN r.command IN ('INSERT', 'UPDATE') THEN pg_catalog.format('WITH CHECK (%s)', tenancy.permission_clause(r.permission)) END
+                   CASE WHEN r.command <> 'INSERT' THEN pg_catalog.format('USING (%s)', tenancy.permission_clause(target, r.permission)) END,
+                   CASE WHEN r.command IN ('INSERT', 'UPDATE') THEN pg_catalog.format('WITH CHECK (%s)', tenancy.permission_clause(target, r.permission)) END
                ) AS clauses
         FROM (VALUES ('SELECT', selects), ('INSERT', inserts), ('UPDATE', updates), ('DELETE', deletes))
             AS r (command, permission)

@@ -63,7 +63,7 @@ fn find_findings(org_id: Uuid, analysis_id: pgrx::Uuid) -> Vec<StoredFinding> {
     select(
         "SELECT category, severity, title, description, file_path, line_start, line_end, code_snippet, \
                 fix_suggestion, fix_diff, confidence, verification_type, verification_proof, metadata, \
-                dismissed, dismissed_reason, fingerprint \
+                dismissed, dismissed_reason, fingerprint, rule_id \
          FROM analysis.findings WHERE org_id = $1 AND analysis_id = $2 \
          ORDER BY file_path, line_start, fingerprint, id",
         &key(org_id, analysis_id),
@@ -87,6 +87,7 @@ fn find_findings(org_id: Uuid, analysis_id: pgrx::Uuid) -> Vec<StoredFinding> {
                     dismissed: row.get(15)?.unwrap_or_default(),
                     dismissed_reason: row.get(16)?,
                     fingerprint: row.get(17)?,
+                    rule_id: row.get(18)?,
                 })
             })
             .collect()

@@ -1,11 +1,11 @@
 //! Glue: stores what a SARIF log says as findings of an analysis.
 
+use serde_json::Value;
 use uuid::Uuid;
 
 use super::sarif::{self, Finding, Run};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
-use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::sarif_max_bytes;
@@ -25,26 +25,37 @@ pub struct Outcome {
     pub skipped: usize,
 }
 
-/// Imports a log into a running analysis of the organization in context.
-pub fn import(analysis_id: pgrx::Uuid, log: &JsonbArgument) -> Result<Vec<Outcome>, Error> {
+/// The error for a log that is NULL.
+pub fn null_log() -> Error {
+    invalid("$", "it is NULL")
+}
+
+fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Error {
+    Error::InvalidSarif {
+        path: path.into(),
+        problem: problem.into(),
+    }
+}
+
+/// Imports a log of `bytes` bytes, which `parse` reads, into a running analysis of the organization
+/// in context.
+pub fn import(
+    analysis_id: Option<pgrx::Uuid>,
+    bytes: usize,
+    parse: impl FnOnce() -> serde_json::Result<Value>,
+) -> Result<Vec<Outcome>, Error> {
     let org_id = require_permission(Permission::Write)?;
-    let bytes = log.size();
-    if bytes > sarif_max_bytes() {
-        return Err(Error::SarifTooLarge {
-            bytes,
-            limit: sarif_max_bytes(),
-        });
+    let analysis_id = analysis_id.ok_or_else(|| Error::NoSuchAnalysis {
+        analysis_id: "NULL".to_owned(),
+    })?;
+    let limit = sarif_max_bytes();
+    if bytes > limit {
+        return Err(Error::SarifTooLarge { bytes, limit });
     }
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let log = log.parse().map_err(|_| Error::InvalidSarif {
-        path: "$".into(),
-        problem: "it is nested too deeply".into(),
-    })?;
-    let runs =
-        sarif::read_log(&log, &mut check_for_interrupts).map_err(|fault| Error::InvalidSarif {
-            path: fault.path,
-            problem: fault.problem,
-        })?;
+    let log = parse().map_err(|fault| invalid("$", format!("it cannot be read: {fault}")))?;
+    let runs = sarif::read_log(&log, &mut check_for_interrupts)
+        .map_err(|fault| invalid(fault.path, fault.problem))?;
     drop(log);
     Ok(as_owner(|| {
         runs.into_iter()
@@ -98,7 +109,7 @@ fn store_findings(org_id: Uuid, analysis_id: pgrx::Uuid, batch: &[Finding]) -> u
     check_for_interrupts();
     let metadata: Vec<String> = batch
         .iter()
-        .map(|finding| finding.metadata.to_string())
+        .map(|finding| serde_json::to_string(&finding.metadata).unwrap_or_default())
         .collect();
     let text = |column: fn(&Finding) -> Option<&str>| batch.iter().map(column).collect::<Vec<_>>();
     let number = |column: fn(&Finding) -> Option<i32>| batch.iter().map(column).collect::<Vec<_>>();

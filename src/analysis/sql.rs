@@ -3,7 +3,8 @@
 use pgrx::prelude::*;
 use pgrx::JsonB;
 
-use super::{export, import};
+use super::export;
+use super::import::{self, Outcome};
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::raise::or_raise;
@@ -11,7 +12,7 @@ use crate::codeverify::raise::or_raise;
 extension_sql_file!(
     "../../sql/analysis/functions.sql",
     name = "analysis_functions",
-    requires = [import_sarif, export_sarif]
+    requires = [import_sarif, import_sarif_text, export_sarif]
 );
 
 #[pg_extern(schema = "analysis", volatile, parallel_unsafe)]
@@ -30,17 +31,41 @@ fn import_sarif(
         name!(skipped, i32),
     ),
 > {
-    let analysis_id = or_raise(analysis_id.ok_or_else(|| Error::NoSuchAnalysis {
-        analysis_id: "NULL".to_owned(),
-    }));
-    let log = or_raise(sarif.ok_or_else(|| Error::InvalidSarif {
-        path: "$".to_owned(),
-        problem: "it is NULL".to_owned(),
-    }));
-    let outcomes = or_raise(import::import(analysis_id, &log));
+    let sarif = or_raise(sarif.ok_or_else(import::null_log));
+    report(import::import(analysis_id, sarif.size(), || sarif.parse()))
+}
+
+/// The same for a log that is text: it is read once, where the cast to jsonb would read it twice.
+#[pg_extern(schema = "analysis", name = "import_sarif", volatile, parallel_unsafe)]
+#[allow(clippy::type_complexity)]
+fn import_sarif_text(
+    analysis_id: Option<pgrx::Uuid>,
+    sarif_text: Option<&str>,
+) -> TableIterator<
+    'static,
+    (
+        name!(run_index, i32),
+        name!(tool, String),
+        name!(imported, i32),
+        name!(updated, i32),
+        name!(suppressed, i32),
+        name!(skipped, i32),
+    ),
+> {
+    let text = or_raise(sarif_text.ok_or_else(import::null_log));
+    report(import::import(analysis_id, text.len(), || {
+        serde_json::from_str(text)
+    }))
+}
+
+/// The columns that both forms return.
+type Report = (i32, String, i32, i32, i32, i32);
+
+fn report(outcomes: Result<Vec<Outcome>, Error>) -> TableIterator<'static, Report> {
     // A log below the size limit cannot hold more results than an int counts.
     let count = |number: usize| i32::try_from(number).unwrap_or(i32::MAX);
-    TableIterator::new(outcomes.into_iter().enumerate().map(move |(index, run)| {
+    let rows = or_raise(outcomes).into_iter().enumerate();
+    TableIterator::new(rows.map(move |(index, run)| {
         (
             count(index),
             run.tool,

@@ -1,6 +1,6 @@
 -- Two real logs become findings; importing one again updates; what a person dismissed stays dismissed.
 BEGIN;
-SELECT plan(40);
+SELECT plan(42);
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
 \set django `cat tests/data/sarif/bandit-django-4.2.16.sarif`
@@ -142,6 +142,12 @@ SELECT lives_ok(
     'quotes, braces and commas are taken as they are');
 SELECT is(
     (SELECT count(*) FROM analysis.findings WHERE title = '''); DROP TABLE analysis.findings; --'), 1::bigint, 'as text');
+SELECT results_eq(
+    $$SELECT i.imported, i.updated FROM second, tap.log AS l, analysis.import_sarif(id, l.log::text) AS i WHERE l.name = 'flask'$$,
+    'VALUES (0, 11)', 'a log as text is the same log');
+SELECT results_eq(
+    $$SELECT i.imported, i.updated FROM second, tap.log AS l, analysis.import_sarif(id, l.log) AS i WHERE l.name = 'flask'$$,
+    'VALUES (0, 11)', 'as jsonb too');
 SELECT lives_ok(
     $$SELECT * FROM analysis.import_sarif(tap.id('analysis of a'), '{"version": "2.1.0", "runs": []}')$$, 'a log without runs is a log');
 SELECT is_empty(

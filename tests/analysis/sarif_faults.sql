@@ -102,7 +102,10 @@ SELECT ok(
         '{"tool": {"driver": {"name": "t"}}, "results": [{}]}'::jsonb)))) AS x (log)),
     'a fault in the second run');
 SELECT throws_matching(
-    format('SELECT * FROM analysis.import_sarif(tap.id(''analysis of a''), %L)', log), 'unsupported Unicode|invalid input syntax', what)
+    format('SELECT * FROM analysis.import_sarif(tap.id(''analysis of a''), %L::jsonb)', log), 'unsupported Unicode|invalid input syntax', what)
+FROM tap.unreadable;
+SELECT throws_matching(
+    format('SELECT * FROM analysis.import_sarif(tap.id(''analysis of a''), %L::text)', log), '^invalid SARIF log: (contains|it cannot be read)', what || ', as text')
 FROM tap.unreadable;
 SELECT set_eq('SELECT * FROM analysis.findings', 'SELECT * FROM before', 'after all of them not one finding is there, not the good ones either');
 

@@ -129,8 +129,9 @@ class Sarif(support.WorldTest):
                 self.assertTrue(diagnostic.message_hint)
 
     def test_text_that_is_no_json(self):
-        self.import_fails("{", "22P02")
-        self.import_fails('{"version": "2.1.0", "runs": [], "x": "\\u0000"}', "22P05")
+        nul = '{"version": "2.1.0", "runs": [], "x": "\\u0000"}'
+        self.assertEqual(self.import_fails("{", "VC043").message_detail, "The fault is at $.")
+        self.assertEqual(self.import_fails(nul, "VC043").message_detail, "The fault is at $.x.")
 
     def test_an_analysis_that_is_not_there(self):
         others = self.start(self.world.b)

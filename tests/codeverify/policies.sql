@@ -11,8 +11,11 @@ WITH policy AS (
                WHEN '{codeverify_tenant}' THEN coalesce(
                    substring(coalesce(pg_get_expr(p.polqual, p.polrelid), pg_get_expr(p.polwithcheck, p.polrelid))
                              FROM '^tenancy\.has_permission\(''(\w+)''::text\)$'),
-                   CASE pg_get_expr(p.polqual, p.polrelid) WHEN 'true' THEN 'read' END,
-                   CASE pg_get_expr(p.polqual, p.polrelid) WHEN '(id = tenancy.current_user_id())' THEN 'self' END,
+                   CASE pg_get_expr(p.polqual, p.polrelid)
+                       WHEN '(org_id = tenancy.current_org_id())' THEN 'read'
+                       WHEN '(tenancy.current_org_id() IS NOT NULL)' THEN 'read'
+                       WHEN '(id = tenancy.current_user_id())' THEN 'self'
+                   END,
                    'something else')
                ELSE replace(array_to_string(p.polroles::regrole[]::text[], ' '), 'codeverify_', '')
            END AS who,

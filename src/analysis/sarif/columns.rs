@@ -32,6 +32,7 @@ pub fn apply(finding: &mut Finding, columns: &Object, path: &Path) -> Result<(),
             word(columns, key, words, path)?.ok_or_else(|| mismatch(value, "a string", &path_of))
         };
         match key.as_str() {
+            "rule_id" => finding.rule_id = text()?,
             "category" => finding.category = known(&CATEGORIES)?,
             "severity" => finding.severity = known(&SEVERITIES)?,
             "title" => finding.title = required()?,
@@ -86,6 +87,7 @@ pub fn difference(stored: &StoredFinding, read: &Finding) -> Object {
         )*};
     }
     compare!(
+        rule_id,
         title,
         description,
         file_path,

@@ -44,6 +44,7 @@ pub struct Finding {
 /// What a log is written from: a row of `analysis.findings`.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct StoredFinding {
+    pub rule_id: Option<String>,
     pub category: String,
     pub severity: String,
     pub title: String,

@@ -82,6 +82,7 @@ fn region(region: Value) -> Value {
 fn store(finding: &Finding) -> StoredFinding {
     let finding = finding.clone();
     StoredFinding {
+        rule_id: finding.rule_id.clone(),
         category: finding.category.to_owned(),
         severity: finding.severity.to_owned(),
         title: finding.title,

@@ -166,6 +166,7 @@ fn nearly_any_finding() -> impl Strategy<Value = StoredFinding> {
     let confidence = option::of(0.0..=1.0f64);
     let rest = (metadata, any::<bool>(), option::of(text()), confidence);
     (long, more, lines, words, rest).prop_map(|(long, more, lines, words, rest)| StoredFinding {
+        rule_id: more.2.clone(),
         category: ["verification", "security", "semantic"][words.0].to_owned(),
         severity: ["critical", "high", "medium", "low"][words.1].to_owned(),
         verification_type: words

@@ -40,9 +40,12 @@ impl<'f> Draft<'f> {
         let sarif = finding.metadata.get("sarif").and_then(Value::as_object);
         let kept = |key: &str| sarif.and_then(|sarif| sarif.get(key));
         let driver = tool::driver(kept("tool").and_then(Value::as_object), version);
-        let rule_id = match (sarif, kept("ruleId").and_then(Value::as_str)) {
-            (_, Some(id)) => Some(id.to_owned()),
-            (Some(_), None) => None,
+        let rule_id = match (&finding.rule_id, sarif) {
+            (Some(id), _) => Some(id.clone()),
+            (None, Some(sarif)) => sarif
+                .get("ruleId")
+                .and_then(Value::as_str)
+                .map(str::to_owned),
             (None, None) => Some(format!("{OWN_TOOL}-{}", finding.category)),
         };
         let facts = kept("rule").and_then(Value::as_object);
