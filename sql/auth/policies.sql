@@ -25,12 +25,13 @@ GRANT SELECT (
     settings
 ) ON auth.users TO codeverify_tenant;
 
--- The trusted back end signs users up and keeps their profiles; secrets are for functions.
+-- The trusted back end signs users up and keeps their profiles; secrets are for functions. Once it acts for a
+-- tenant it sees no more than the tenant's user does.
 CREATE POLICY users_service ON auth.users
     TO codeverify_service
-    USING (true)
-    WITH CHECK (true);
-COMMENT ON POLICY users_service ON auth.users IS 'The trusted service role keeps the profiles of all users.';
+    USING (tenancy.current_org_id() IS NULL)
+    WITH CHECK (tenancy.current_org_id() IS NULL);
+COMMENT ON POLICY users_service ON auth.users IS 'The trusted service role keeps the profiles of all users, while it acts for no tenant.';
 
 GRANT SELECT (
     id,

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""asyncpg: a SARIF log through the jsonb codec, in and out, and the errors that a client sees."""
+"""asyncpg: a SARIF log through the jsonb codec and as text, in and out, and the errors that a client sees."""
 
 import asyncio
+import json
 import unittest
 
 import support
@@ -9,7 +10,8 @@ from asyncpg_support import AsyncpgTest
 
 import asyncpg
 
-IMPORT = "SELECT * FROM analysis.import_sarif($1, $2)"
+IMPORT = "SELECT * FROM analysis.import_sarif($1, $2::jsonb)"
+IMPORT_TEXT = "SELECT * FROM analysis.import_sarif($1, $2)"
 
 
 class Sarif(AsyncpgTest):
@@ -37,12 +39,20 @@ class Sarif(AsyncpgTest):
         self.assertEqual(dashboard["latest_status"], "running")
 
     async def test_columns_of_the_report_have_the_documented_types(self):
-        statement = await self.connection.prepare(IMPORT)
-        self.assertEqual([parameter.name for parameter in statement.get_parameters()], ["uuid", "jsonb"])
-        self.assertEqual(
-            [(column.name, column.type.name) for column in statement.get_attributes()],
-            [("run_index", "int4"), ("tool", "text"), ("imported", "int4"), ("updated", "int4"), ("suppressed", "int4"),
-             ("skipped", "int4")])
+        for text, type_of_log in ((IMPORT, "jsonb"), (IMPORT_TEXT, "text")):
+            statement = await self.connection.prepare(text)
+            self.assertEqual([parameter.name for parameter in statement.get_parameters()], ["uuid", type_of_log])
+            self.assertEqual(
+                [(column.name, column.type.name) for column in statement.get_attributes()],
+                [("run_index", "int4"), ("tool", "text"), ("imported", "int4"), ("updated", "int4"),
+                 ("suppressed", "int4"), ("skipped", "int4")])
+
+    async def test_a_log_as_text_is_the_same_log(self):
+        log = support.bandit_log()
+        report = await self.connection.fetchrow(IMPORT_TEXT, self.analysis_id, json.dumps(log))
+        self.assertEqual(tuple(report), (0, "Bandit", support.BANDIT_RESULTS, 0, 0, 0))
+        report = await self.connection.fetchrow(IMPORT, self.analysis_id, log)
+        self.assertEqual(tuple(report), (0, "Bandit", 0, support.BANDIT_RESULTS, 0, 0))
 
     async def test_a_fault_in_the_log(self):
         with self.assertRaises(asyncpg.PostgresError) as caught:
