@@ -8,39 +8,31 @@ DECLARE
     missing record;
 BEGIN
     -- Scalar sub-selects look each distinct value up by index, whatever the sizes were when the plan was made.
-    SELECT v.key_column, v.key_value, v.parent
+    SELECT v.key_columns, v.key_values, v.parent
     INTO missing
     FROM (SELECT DISTINCT n.org_id, n.actor_id FROM new_rows AS n) AS d
     CROSS JOIN LATERAL (VALUES
         (
             'org_id',
-            d.org_id,
+            d.org_id::text,
             'organizations',
             d.org_id IS NULL
             OR (SELECT true FROM tenancy.organizations AS o WHERE o.id = d.org_id)
         ),
         (
             'actor_id',
-            d.actor_id,
+            d.actor_id::text,
             'users',
             d.actor_id IS NULL
             OR (SELECT true FROM auth.users AS u WHERE u.id = d.actor_id)
         )
-    ) AS v (key_column, key_value, parent, present)
+    ) AS v (key_columns, key_values, parent, present)
     WHERE v.present IS NULL
     LIMIT 1;
 
     IF FOUND THEN
-        RAISE foreign_key_violation USING
-            MESSAGE = pg_catalog.format(
-                'insert or update on table "audit_log" violates foreign key constraint "audit_log_%s_fkey"',
-                missing.key_column),
-            DETAIL = pg_catalog.format(
-                'Key (%s)=(%s) is not present in table "%s".',
-                missing.key_column, missing.key_value, missing.parent),
-            SCHEMA = 'audits',
-            TABLE = 'audit_log',
-            CONSTRAINT = 'audit_log_' || missing.key_column || '_fkey';
+        PERFORM codeverify.raise_missing_reference(
+            'audits', 'audit_log', missing.key_columns, missing.key_values, missing.parent);
     END IF;
     RETURN NULL;
 END

@@ -47,6 +47,32 @@ $function$;
 COMMENT ON FUNCTION codeverify.enforce_transition() IS
     'Trigger function: refuses a change of status that is not listed. The first argument says what the row is, as in "analysis"; each further one is a legal step such as pending>running. Raises VC041.';
 
+CREATE FUNCTION codeverify.raise_missing_reference(
+    relation_schema text,
+    relation_name text,
+    key_columns text,
+    key_values text,
+    parent text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    constraint_name text := pg_catalog.format(
+        '%s_%s_fkey', relation_name, pg_catalog.replace(key_columns, ', ', '_'));
+BEGIN
+    RAISE foreign_key_violation USING
+        MESSAGE = pg_catalog.format(
+            'insert or update on table "%s" violates foreign key constraint "%s"', relation_name, constraint_name),
+        DETAIL = pg_catalog.format('Key (%s)=(%s) is not present in table "%s".', key_columns, key_values, parent),
+        SCHEMA = relation_schema,
+        TABLE = relation_name,
+        CONSTRAINT = constraint_name;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.raise_missing_reference(text, text, text, text, text) IS
+    'Raises foreign_key_violation as a foreign key would, for the triggers that stand for foreign keys on high-volume tables. key_columns and key_values are lists with ", " between.';
+
 CREATE FUNCTION codeverify.create_partitions(parent regclass, period text, behind int, ahead int)
 RETURNS int
 LANGUAGE plpgsql

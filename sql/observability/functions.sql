@@ -37,16 +37,8 @@ BEGIN
     LIMIT 1;
 
     IF FOUND THEN
-        RAISE foreign_key_violation USING
-            MESSAGE = pg_catalog.format(
-                'insert or update on table "logs" violates foreign key constraint "logs_%s_fkey"',
-                pg_catalog.replace(missing.key_columns, ', ', '_')),
-            DETAIL = pg_catalog.format(
-                'Key (%s)=(%s) is not present in table "%s".',
-                missing.key_columns, missing.key_values, missing.parent),
-            SCHEMA = 'observability',
-            TABLE = 'logs',
-            CONSTRAINT = 'logs_' || pg_catalog.replace(missing.key_columns, ', ', '_') || '_fkey';
+        PERFORM codeverify.raise_missing_reference(
+            'observability', 'logs', missing.key_columns, missing.key_values, missing.parent);
     END IF;
     RETURN NULL;
 END

@@ -29,16 +29,8 @@ BEGIN
     LIMIT 1;
 
     IF FOUND THEN
-        RAISE foreign_key_violation USING
-            MESSAGE = pg_catalog.format(
-                'insert or update on table "code_events" violates foreign key constraint "code_events_%s_fkey"',
-                pg_catalog.replace(missing.key_columns, ', ', '_')),
-            DETAIL = pg_catalog.format(
-                'Key (%s)=(%s) is not present in table "%s".',
-                missing.key_columns, missing.key_values, missing.parent),
-            SCHEMA = 'telemetry',
-            TABLE = 'code_events',
-            CONSTRAINT = 'code_events_' || pg_catalog.replace(missing.key_columns, ', ', '_') || '_fkey';
+        PERFORM codeverify.raise_missing_reference(
+            'telemetry', 'code_events', missing.key_columns, missing.key_values, missing.parent);
     END IF;
     RETURN NULL;
 END
