@@ -11,7 +11,7 @@ FOR EACH ROW
 WHEN (NEW.fingerprint IS NULL)
 EXECUTE FUNCTION analysis.fill_fingerprint();
 
-SELECT tenancy.bind_authors('analysis.analyses', 'triggered_by');
-SELECT tenancy.bind_authors('analysis.findings', 'dismissed_by');
+SELECT tenancy.bind_authors('analysis.analyses', 'triggered_by', 'repo_id', 'pr_number', 'head_sha');
+SELECT tenancy.bind_authors('analysis.findings', 'dismissed_by', 'dismissed', 'dismissed_reason', 'dismissed_at');
 SELECT tenancy.bind_authors('analysis.custom_rules', 'created_by');
 SELECT tenancy.bind_authors('analysis.scan_schedules', 'created_by');

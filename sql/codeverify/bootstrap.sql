@@ -1,4 +1,5 @@
 -- Runs first in CREATE EXTENSION: decides what to do about the tables, makes the roles and schemas.
+-- The control file's schema is pg_catalog, so that no name here can be another's (search_path is that alone).
 
 DO $bootstrap$
 DECLARE
@@ -6,8 +7,15 @@ DECLARE
         'codeverify', 'tenancy', 'auth', 'scm', 'analysis', 'integrations', 'attestations', 'telemetry',
         'observability', 'projects', 'experiments_v1', 'production', 'quarantine', 'providers', 'audits'];
     existing name[];
+    foreign_schemas name[];
     member name;
 BEGIN
+    IF pg_catalog.getdatabaseencoding() <> 'UTF8' THEN
+        RAISE EXCEPTION 'codeverify needs a database of encoding UTF8, not %', pg_catalog.getdatabaseencoding()
+            USING ERRCODE = 'VC005',
+                  HINT = 'Create the database with ENCODING ''UTF8'' TEMPLATE template0.';
+    END IF;
+
     SELECT coalesce(array_agg(n.nspname ORDER BY n.nspname), '{}')
     INTO existing
     FROM pg_catalog.pg_namespace AS n
@@ -17,6 +25,27 @@ BEGIN
         RAISE EXCEPTION 'schemas that codeverify needs exist already: %', array_to_string(existing, ', ')
             USING ERRCODE = 'VC001',
                   DETAIL = format('codeverify deploys into the schemas %s.', array_to_string(domains, ', ')),
+                  HINT = 'Rename or drop the schemas named, or install codeverify into another database.';
+    END IF;
+
+    -- Functions that run as codeverify_owner would meet triggers and functions that a stranger has put there.
+    SELECT coalesce(array_agg(DISTINCT n.nspname ORDER BY n.nspname), '{}')
+    INTO foreign_schemas
+    FROM pg_catalog.pg_namespace AS n
+    CROSS JOIN LATERAL (
+        SELECT n.nspowner
+        UNION SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
+        UNION SELECT p.proowner FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid
+        UNION SELECT t.typowner FROM pg_catalog.pg_type AS t WHERE t.typnamespace = n.oid
+    ) AS o (owner)
+    JOIN pg_catalog.pg_roles AS r ON r.oid = o.owner
+    WHERE n.nspname = ANY (domains)
+      AND NOT r.rolsuper
+      AND r.rolname <> 'codeverify_owner';
+    IF foreign_schemas <> '{}' THEN
+        RAISE EXCEPTION 'schemas that codeverify needs hold what is not its own: %', array_to_string(foreign_schemas, ', ')
+            USING ERRCODE = 'VC001',
+                  DETAIL = 'They, or something in them, belong to a role that is neither superuser nor codeverify_owner.',
                   HINT = 'Rename or drop the schemas named, or install codeverify into another database.';
     END IF;
 

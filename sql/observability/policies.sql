@@ -15,5 +15,6 @@ CREATE POLICY logs_ingest ON observability.logs
     TO codeverify_ingest
     WITH CHECK (tenancy.has_permission('write'));
 COMMENT ON POLICY logs_ingest ON observability.logs IS 'Collectors add lines to the organization in context.';
-GRANT INSERT ON observability.logs TO codeverify_ingest;
+-- Not id: a collector that took ids ahead could block another tenant's lines.
+GRANT INSERT (org_id, service_id, environment_id, ts, level, message, meta_json) ON observability.logs TO codeverify_ingest;
 GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_ingest;

@@ -3,5 +3,5 @@ BEFORE INSERT OR UPDATE OF owner_id ON projects.projects
 FOR EACH ROW
 EXECUTE FUNCTION tenancy.check_members('owner_id');
 
-SELECT tenancy.bind_authors('projects.versions', 'promoted_by');
+SELECT tenancy.bind_authors('projects.versions', 'promoted_by', 'promoted_at');
 SELECT tenancy.bind_authors('projects.version_history', 'changed_by');

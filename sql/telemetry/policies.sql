@@ -14,5 +14,6 @@ CREATE POLICY code_events_ingest ON telemetry.code_events
     TO codeverify_ingest
     WITH CHECK (tenancy.has_permission('write'));
 COMMENT ON POLICY code_events_ingest ON telemetry.code_events IS 'Collectors add events to the organization in context.';
-GRANT INSERT ON telemetry.code_events TO codeverify_ingest;
+-- Not id: a collector that took ids ahead could block another tenant's events.
+GRANT INSERT (org_id, repo_id, "timestamp", commit_sha, event_type, metadata) ON telemetry.code_events TO codeverify_ingest;
 GRANT USAGE ON SEQUENCE telemetry.code_events_id_seq TO codeverify_ingest;

@@ -6,34 +6,26 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    author_column text;
-    author uuid;
-    before jsonb := CASE TG_OP WHEN 'UPDATE' THEN pg_catalog.to_jsonb(OLD) ELSE '{}' END;
-    after jsonb := pg_catalog.to_jsonb(NEW);
+    author uuid := (pg_catalog.to_jsonb(NEW) ->> TG_ARGV[0])::uuid;
 BEGIN
     -- Without a context it is the operator, a restore or a foreign key's own action.
-    IF tenancy.current_org_id() IS NULL THEN
-        RETURN NEW;
+    IF tenancy.current_org_id() IS NOT NULL
+        AND author IS NOT NULL
+        AND author IS DISTINCT FROM tenancy.current_user_id()
+    THEN
+        RAISE EXCEPTION 'column "%" names another user than the one in context', TG_ARGV[0]
+            USING ERRCODE = 'VC018',
+                  DETAIL = 'What that user did, said or decided is not another''s to write or to change.',
+                  HINT = 'Act as that user, or set the column to NULL or the user in context.';
     END IF;
-    FOREACH author_column IN ARRAY TG_ARGV
-    LOOP
-        author := (after ->> author_column)::uuid;
-        IF author IS DISTINCT FROM tenancy.current_user_id()
-            AND author IS NOT NULL
-            AND after -> author_column IS DISTINCT FROM before -> author_column
-        THEN
-            RAISE EXCEPTION 'column "%" names another user than the one in context', author_column
-                USING ERRCODE = 'VC018',
-                      HINT = 'Leave the column out, or act as that user.';
-        END IF;
-    END LOOP;
     RETURN NEW;
 END
 $function$;
+GRANT EXECUTE ON FUNCTION tenancy.check_authors() TO codeverify_admin;
 COMMENT ON FUNCTION tenancy.check_authors() IS
-    'Trigger function: the columns named as arguments say who did something; inside a context they may be set to the user in context or NULL only. Raises VC018.';
+    'Trigger function, made by tenancy.bind_authors: the column named as argument says who did something; inside a context it is NULL or the user in context whenever it, or a column that says what was done, is written. Raises VC018.';
 
-CREATE FUNCTION tenancy.bind_authors(target regclass, VARIADIC author_columns text[])
+CREATE FUNCTION tenancy.bind_authors(target regclass, author_column text, VARIADIC deed_columns text[] DEFAULT '{}')
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -48,27 +40,26 @@ BEGIN
 
     -- The conditions keep the function out of the way of rows that name nobody, as imports write them.
     FOR event IN
-        SELECT v.command, pg_catalog.string_agg(pg_catalog.format(v.condition, u.name, u.name), ' OR ') AS condition
-        FROM (VALUES
-            ('INSERT', 'NEW.%I IS NOT NULL'),
-            ('UPDATE', 'NEW.%I IS DISTINCT FROM OLD.%I')
-        ) AS v (command, condition)
-        CROSS JOIN pg_catalog.unnest(author_columns) AS u (name)
-        GROUP BY v.command
+        SELECT 'INSERT' AS command,
+               pg_catalog.format('NEW.%I IS NOT NULL', author_column) AS condition
+        UNION ALL
+        SELECT 'UPDATE',
+               pg_catalog.string_agg(pg_catalog.format('NEW.%I IS DISTINCT FROM OLD.%I', u.name, u.name), ' OR ')
+        FROM pg_catalog.unnest(author_column || deed_columns) AS u (name)
     LOOP
         EXECUTE pg_catalog.format(
-            'CREATE TRIGGER %I BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tenancy.check_authors(%s)',
-            tenancy.name_after(relation_name, 'check_authors_' || pg_catalog.lower(event.command)),
+            'CREATE TRIGGER %I BEFORE %s ON %s FOR EACH ROW WHEN (%s) EXECUTE FUNCTION tenancy.check_authors(%L)',
+            tenancy.name_after(relation_name, pg_catalog.concat_ws('_', 'check', author_column, pg_catalog.lower(event.command))),
             event.command,
             target,
             event.condition,
-            (SELECT pg_catalog.string_agg(pg_catalog.quote_literal(u.name), ', ') FROM pg_catalog.unnest(author_columns) AS u (name)));
+            author_column);
     END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION tenancy.bind_authors(regclass, text[]) IS
-    'Puts tenancy.check_authors on a table for the columns named. Example: SELECT tenancy.bind_authors(''public.tickets'', ''opened_by'', ''closed_by'');';
-GRANT EXECUTE ON FUNCTION tenancy.bind_authors(regclass, text[]) TO codeverify_admin;
+COMMENT ON FUNCTION tenancy.bind_authors(regclass, text, text[]) IS
+    'Puts tenancy.check_authors on a table for the column that says who did something and the columns that say what: whoever changes one of them signs with their own name or none. Example: SELECT tenancy.bind_authors(''public.tickets'', ''closed_by'', ''closed_at'', ''verdict'');';
+GRANT EXECUTE ON FUNCTION tenancy.bind_authors(regclass, text, text[]) TO codeverify_admin;
 
 CREATE FUNCTION tenancy.check_members()
 RETURNS trigger

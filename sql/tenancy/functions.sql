@@ -94,6 +94,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- Taken before any row of the statement, so that two managers at once wait here and not for each other's rows.
+    IF TG_LEVEL = 'STATEMENT' THEN
+        PERFORM FROM tenancy.organizations AS o
+        WHERE o.id = tenancy.current_org_id()
+        FOR NO KEY UPDATE;
+        RETURN NULL;
+    END IF;
+
     -- Before the row goes, the lock makes two owners who remove each other wait for one another.
     IF TG_WHEN = 'BEFORE' THEN
         PERFORM FROM tenancy.organizations AS o

@@ -52,6 +52,54 @@ $function$;
 COMMENT ON FUNCTION tenancy.force_row_security(regclass) IS
     'Enables and forces row security on a table and its partitions. Without a permissive policy nobody but a role with BYPASSRLS sees a row then.';
 
+CREATE FUNCTION tenancy.hide_statistics(target regclass)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- Column names are quoted where the actions are put together.
+    actions text;
+    expression record;
+BEGIN
+    -- Row estimates come from all tenants' values, and text comparison is leakproof: EXPLAIN would tell, bit by
+    -- bit, what others have written. Lists of values, dates and ids are known or cannot be guessed.
+    SELECT pg_catalog.string_agg(pg_catalog.format('ALTER COLUMN %I SET STATISTICS 0', a.attname), ', ')
+    INTO actions
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = target
+      AND a.attnum > 0
+      AND NOT a.attisdropped
+      AND a.atttypid IN ('pg_catalog.text'::regtype, 'pg_catalog.varchar'::regtype, 'pg_catalog.bpchar'::regtype)
+      AND a.attstattarget <> 0
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_catalog.pg_constraint AS c
+          WHERE c.conrelid = target
+            AND c.contype = 'c'
+            AND c.conkey = ARRAY[a.attnum]
+            AND pg_catalog.pg_get_constraintdef(c.oid) LIKE '%= ANY (%');
+    IF actions IS NOT NULL THEN
+        EXECUTE pg_catalog.format('ALTER TABLE %s %s', target, actions);
+    END IF;
+
+    -- An index on an expression, such as a full text search, has statistics of its own.
+    FOR expression IN
+        SELECT i.indexrelid::regclass AS index, a.attnum
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indexrelid
+        WHERE i.indrelid = target
+          AND i.indkey[a.attnum - 1] = 0
+          AND a.attstattarget <> 0
+    LOOP
+        EXECUTE pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS 0', expression.index, expression.attnum);
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION tenancy.hide_statistics(regclass) IS
+    'Keeps ANALYZE from collecting the free text of a table and the expressions of its indexes, because row estimates would let one tenant guess what another has written. Text columns that a CHECK limits to a list keep their statistics. What was collected before stays until the table is rewritten or the rows of pg_statistic are deleted.';
+
 CREATE FUNCTION tenancy.isolate(target regclass, org_column name DEFAULT 'org_id')
 RETURNS void
 LANGUAGE plpgsql
@@ -93,11 +141,12 @@ BEGIN
             'COMMENT ON POLICY %I ON %s IS %L',
             policy_name, relation,
             'Rows of the organization in context and no others, whatever other policies allow.');
+        PERFORM tenancy.hide_statistics(relation);
     END LOOP;
 END
 $function$;
 COMMENT ON FUNCTION tenancy.isolate(regclass, name) IS
-    'Forces row security on a table and its partitions and adds the restrictive policy <table>_tenant: only rows of the organization in context. Permissive policies must still say who may do what. Raises VC016 when the table has no such uuid column.';
+    'Forces row security on a table and its partitions, hides the statistics of free text and adds the restrictive policy <table>_tenant: only rows of the organization in context. Permissive policies must still say who may do what. Raises VC016 when the table has no such uuid column.';
 
 CREATE FUNCTION tenancy.permission_clause(target regclass, permission text)
 RETURNS text
@@ -220,6 +269,7 @@ COMMENT ON FUNCTION tenancy.protect(regclass, name) IS
     'Isolates a table of your own by organization: row security enabled and forced on it and its partitions, the restrictive policy <table>_tenant, an index that begins with the column, and, when the table has no permissive policy yet, <table>_members so that grants decide inside the organization. May be called again, as after adding partitions. Example: SELECT tenancy.protect(''public.tickets'');';
 GRANT EXECUTE ON FUNCTION tenancy.protect(regclass, name) TO codeverify_admin;
 GRANT EXECUTE ON FUNCTION tenancy.isolate(regclass, name) TO codeverify_admin;
+GRANT EXECUTE ON FUNCTION tenancy.hide_statistics(regclass) TO codeverify_admin;
 GRANT EXECUTE ON FUNCTION tenancy.force_row_security(regclass) TO codeverify_admin;
 
 CREATE FUNCTION tenancy.unprotect(target regclass)

@@ -1,5 +1,6 @@
 -- The tenant itself: its members see it and its managers change what describes it.
 SELECT tenancy.force_row_security('tenancy.organizations');
+SELECT tenancy.hide_statistics('tenancy.organizations');
 
 CREATE POLICY organizations_tenant ON tenancy.organizations
     AS RESTRICTIVE

@@ -7,6 +7,7 @@ use super::sarif::{self, Finding, Run};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
+use crate::codeverify::progress::ImportProgress;
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::sarif_max_bytes;
 use crate::tenancy::context::require_permission;
@@ -37,31 +38,52 @@ fn invalid(path: impl Into<String>, problem: impl Into<String>) -> Error {
     }
 }
 
-/// Imports a log of `bytes` bytes, which `parse` reads, into a running analysis of the organization
-/// in context.
-pub fn import(
+/// How much memory reading a log may take, against the largest text of one.
+const MEMORY_FACTOR: usize = 8;
+
+/// Imports a log of `bytes` bytes, the text of which `text` gives, into a running analysis of the
+/// organization in context.
+pub fn import<'a>(
     analysis_id: Option<pgrx::Uuid>,
     bytes: usize,
-    parse: impl FnOnce() -> serde_json::Result<Value>,
+    text: impl FnOnce() -> &'a str,
 ) -> Result<Vec<Outcome>, Error> {
     let org_id = require_permission(Permission::Write)?;
     let analysis_id = analysis_id.ok_or_else(|| Error::NoSuchAnalysis {
         analysis_id: "NULL".to_owned(),
     })?;
+    check_size(bytes)?;
+    as_owner(|| lock_running_analysis(org_id, analysis_id))?;
+    let mut progress = ImportProgress::start(c"analysis", c"findings", bytes);
+    let runs = read(text())?;
+    Ok(as_owner(|| {
+        runs.into_iter()
+            .map(|run| store_run(org_id, analysis_id, run, &mut progress))
+            .collect()
+    }))
+}
+
+fn check_size(bytes: usize) -> Result<(), Error> {
     let limit = sarif_max_bytes();
     if bytes > limit {
         return Err(Error::SarifTooLarge { bytes, limit });
     }
-    as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let log = parse().map_err(|fault| invalid("$", format!("it cannot be read: {fault}")))?;
-    let runs = sarif::read_log(&log, &mut check_for_interrupts)
-        .map_err(|fault| invalid(fault.path, fault.problem))?;
-    drop(log);
-    Ok(as_owner(|| {
-        runs.into_iter()
-            .map(|run| store_run(org_id, analysis_id, run))
-            .collect()
-    }))
+    Ok(())
+}
+
+/// Reads a log, unless its text is larger than its size promised or would become too much memory: an
+/// allocation that fails ends the whole server.
+fn read(text: &str) -> Result<Vec<Run>, Error> {
+    check_size(text.len())?;
+    let memory = sarif::estimate(text);
+    let limit = MEMORY_FACTOR * sarif_max_bytes();
+    if memory > limit {
+        return Err(Error::SarifTakesTooMuch { memory, limit });
+    }
+    let log: Value = serde_json::from_str(text)
+        .map_err(|fault| invalid("$", format!("it cannot be read: {fault}")))?;
+    sarif::read_log(&log, &mut check_for_interrupts)
+        .map_err(|fault| invalid(fault.path, fault.problem))
 }
 
 /// Locks the analysis until the transaction ends, so that two imports of one log follow each other
@@ -82,7 +104,12 @@ fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Er
     }
 }
 
-fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run) -> Outcome {
+fn store_run(
+    org_id: Uuid,
+    analysis_id: pgrx::Uuid,
+    run: Run,
+    progress: &mut ImportProgress,
+) -> Outcome {
     let sent = run.results.len();
     let suppressed = run
         .results
@@ -92,7 +119,11 @@ fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run) -> Outcome {
     let imported = run
         .results
         .chunks(BATCH)
-        .map(|batch| store_findings(org_id, analysis_id, batch))
+        .map(|batch| {
+            let new = store_findings(org_id, analysis_id, batch);
+            progress.advance(batch.len());
+            new
+        })
         .sum();
     Outcome {
         tool: run.tool,

@@ -32,7 +32,7 @@ fn import_sarif(
     ),
 > {
     let sarif = or_raise(sarif.ok_or_else(import::null_log));
-    report(import::import(analysis_id, sarif.size(), || sarif.parse()))
+    report(import::import(analysis_id, sarif.size(), || sarif.text()))
 }
 
 /// The same for a log that is text: it is read once, where the cast to jsonb would read it twice.
@@ -53,9 +53,7 @@ fn import_sarif_text(
     ),
 > {
     let text = or_raise(sarif_text.ok_or_else(import::null_log));
-    report(import::import(analysis_id, text.len(), || {
-        serde_json::from_str(text)
-    }))
+    report(import::import(analysis_id, text.len(), || text))
 }
 
 /// The columns that both forms return.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::api_key::ApiKey;
 use crate::codeverify::errors::Error;
+use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::query::{select, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
@@ -26,16 +27,14 @@ extension_sql_file!(
 fn create_api_key(
     org_id: Option<pgrx::Uuid>,
     name: Option<&str>,
-    scopes: default!(Option<JsonB>, "'[\"read\"]'"),
+    scopes: default!(Option<JsonbArgument>, "'[\"read\"]'"),
     expires_at: default!(Option<TimestampWithTimeZone>, "NULL"),
     service_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> TableIterator<'static, (name!(api_key_id, pgrx::Uuid), name!(api_key, String))> {
     let org_id = or_raise(org_id.ok_or(Error::ContextMissing));
     or_raise(require_key_manager(from_datum(org_id)));
-    let name = or_raise(name.ok_or_else(|| invalid_request("a key needs a name")));
-    let scopes =
-        or_raise(scopes.ok_or_else(|| invalid_request("scopes must be an array of names")));
-    or_raise(check_scopes(&scopes.0));
+    let name = or_raise(check_name(name));
+    let scopes = or_raise(check_scopes(scopes.as_ref()));
     if expires_at.is_some_and(|end| end <= clock_timestamp()) {
         raise(invalid_request("expires_at is in the past"));
     }
@@ -52,7 +51,7 @@ fn create_api_key(
                 name.into(),
                 key.hash().into(),
                 key.prefix().into(),
-                scopes.into(),
+                JsonB(scopes).into(),
                 expires_at.into(),
                 service_id.into(),
                 created_by.into(),
@@ -68,12 +67,7 @@ fn require_key_manager(org_id: Uuid) -> Result<(), Error> {
         Some(current) if current == org_id => {
             context::require_permission(Permission::Manage).map(|_| ())
         }
-        None if [c"codeverify_service", c"codeverify_admin"]
-            .into_iter()
-            .any(caller_has_role) =>
-        {
-            Ok(())
-        }
+        None if caller_has_role(c"codeverify_service") => Ok(()),
         None => Err(Error::ContextMissing),
         Some(_) => Err(Error::NoSuchOrganization {
             org_id: org_id.to_string(),
@@ -81,12 +75,37 @@ fn require_key_manager(org_id: Uuid) -> Result<(), Error> {
     }
 }
 
-/// Scopes are an array of names, at least one.
-fn check_scopes(scopes: &Value) -> Result<(), Error> {
-    let is_name = |scope: &Value| scope.as_str().is_some_and(|name| !name.is_empty());
+fn check_name(name: Option<&str>) -> Result<&str, Error> {
+    name.filter(|name| (1..=255).contains(&name.chars().count()))
+        .ok_or_else(|| invalid_request("a key needs a name of 1 to 255 characters"))
+}
+
+/// Scopes are at most 64 names, and one of them says at least that the key may read: a context lets its
+/// holder see the organization's rows.
+fn check_scopes(scopes: Option<&JsonbArgument>) -> Result<Value, Error> {
+    let is_name = |scope: &Value| {
+        scope
+            .as_str()
+            .is_some_and(|name| (1..=255).contains(&name.chars().count()))
+    };
+    let is_general = |scope: &Value| matches!(scope.as_str(), Some("read" | "write" | "admin"));
+    let scopes = scopes
+        .filter(|scopes| scopes.size() < 64 * 1024)
+        .and_then(|scopes| serde_json::from_str(scopes.text()).ok())
+        .unwrap_or(Value::Null);
     match scopes.as_array() {
-        Some(names) if !names.is_empty() && names.iter().all(is_name) => Ok(()),
-        _ => Err(invalid_request("scopes must be an array of names")),
+        Some(names) if names.len() <= 64 && names.iter().all(is_name) => {
+            if names.iter().any(is_general) {
+                Ok(scopes)
+            } else {
+                Err(invalid_request(
+                    "one of the scopes must be read, write or admin",
+                ))
+            }
+        }
+        _ => Err(invalid_request(
+            "scopes must be an array of at most 64 names",
+        )),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum Error {
     InvalidSarif { path: String, problem: String },
     #[error("the SARIF log is too large: {bytes} bytes")]
     SarifTooLarge { bytes: usize, limit: usize },
+    #[error("reading the SARIF log would take {memory} bytes of memory")]
+    SarifTakesTooMuch { memory: usize, limit: usize },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -48,6 +50,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC002", "not_confirmed"),
     ("VC003", "partly_deployed"),
     ("VC004", "deploy_needs_superuser"),
+    ("VC005", "encoding_not_supported"),
     ("VC010", "context_conflict"),
     ("VC011", "context_missing"),
     ("VC012", "not_a_member"),
@@ -85,7 +88,7 @@ impl Error {
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
-            Error::SarifTooLarge { .. } => "VC044",
+            Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => "VC044",
             Error::NoRandomness => "VC090",
         }
     }
@@ -102,7 +105,7 @@ impl Error {
             ),
             Error::RoleNotAllowed { permission } => Some(format!("It takes the permission \"{permission}\".")),
             Error::InvalidSarif { path, .. } => Some(format!("The fault is at {path}.")),
-            Error::SarifTooLarge { limit, .. } => Some(format!("The limit is {limit} bytes (at $).")),
+            Error::SarifTooLarge { limit, .. } | Error::SarifTakesTooMuch { limit, .. } => Some(format!("The limit is {limit} bytes (at $).")),
             _ => None,
         }
     }
@@ -137,7 +140,7 @@ impl Error {
             Error::InvalidSarif { .. } => {
                 "The log must follow SARIF 2.1.0; nothing was written, so it can be mended and sent again.".into()
             }
-            Error::SarifTooLarge { .. } => {
+            Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),

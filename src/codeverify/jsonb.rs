@@ -8,7 +8,6 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::{pg_sys, FromDatum};
-use serde_json::Value;
 
 /// A jsonb argument as PostgreSQL passed it.
 pub struct JsonbArgument(pg_sys::Datum);
@@ -20,16 +19,17 @@ impl JsonbArgument {
         unsafe { pg_sys::toast_raw_datum_size(self.0) }
     }
 
-    /// The value as serde_json has it; an error for one that is nested too deeply for it.
-    pub fn parse(&self) -> Result<Value, serde_json::Error> {
-        // SAFETY: as above; the detoasted copy and the text live until the function returns.
-        let text = unsafe {
+    /// The value as JSON text.
+    pub fn text(&self) -> &str {
+        // SAFETY: as above; the detoasted copy and the text live until the function returns, and the
+        // text is in the database's encoding, UTF-8, which bootstrap.sql has made sure of.
+        unsafe {
             let jsonb = pg_sys::pg_detoast_datum(self.0.cast_mut_ptr()).cast::<pg_sys::Jsonb>();
             let root = std::ptr::addr_of_mut!((*jsonb).root);
             let size = i32::try_from(self.size()).unwrap_or(i32::MAX);
-            CStr::from_ptr(pg_sys::JsonbToCString(std::ptr::null_mut(), root, size))
-        };
-        serde_json::from_slice(text.to_bytes())
+            let text = CStr::from_ptr(pg_sys::JsonbToCString(std::ptr::null_mut(), root, size));
+            std::str::from_utf8_unchecked(text.to_bytes())
+        }
     }
 }
 

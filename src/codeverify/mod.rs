@@ -5,6 +5,7 @@ pub mod errors;
 pub mod interrupts;
 pub mod jsonb;
 pub mod owner;
+pub mod progress;
 pub mod query;
 pub mod raise;
 pub mod settings;

@@ -35,7 +35,7 @@ pub fn define() {
     GucRegistry::define_int_guc(
         c"codeverify.sarif_max_size",
         c"Largest SARIF log that analysis.import_sarif takes.",
-        c"Measured on the jsonb value as it is stored.",
+        c"Measured on the text, or on the jsonb value as it is stored. A log that would take more than eight times this in memory is refused too.",
         &SARIF_MAX_SIZE,
         64,
         256 * 1024,

@@ -125,6 +125,11 @@ SELECT throws_ok($$SET LOCAL codeverify.sarif_max_size = '1GB'$$, '42501', NULL,
 SELECT is(
     tap.fault(jsonb_build_object('version', '2.1.0', 'runs', '[]'::jsonb, 'properties', jsonb_build_object('x', repeat('x', 60000)))), 'taken',
     'one below it is taken');
+SELECT throws_ok(
+    format(
+        'SELECT * FROM analysis.import_sarif(tap.id(''analysis of a''), %L)',
+        '{"version": "2.1.0", "runs": [], "properties": {"p": [' || rtrim(repeat('{"":0},', 1500), ',') || ']}}'),
+    'VC044', NULL, 'nor a small one that would become large in memory');
 RESET SESSION AUTHORIZATION;
 SELECT throws_ok($$SET LOCAL codeverify.sarif_max_size = '1kB'$$, '22023', NULL, 'a limit has a least');
 SELECT throws_ok($$SET LOCAL codeverify.sarif_max_size = '1GB'$$, '22023', NULL, 'and a greatest');

@@ -13,7 +13,7 @@ SELECT lives_ok(
     'a name is enough for a key');
 INSERT INTO tap.keys SELECT 'write', * FROM auth.create_api_key(tap.id('a'), 'write', '["read", "write"]');
 INSERT INTO tap.keys SELECT 'admin', * FROM auth.create_api_key(tap.id('a'), 'admin', '["admin"]');
-INSERT INTO tap.keys SELECT 'other', * FROM auth.create_api_key(tap.id('a'), 'other', '["logs:ingest", "owner"]');
+INSERT INTO tap.keys SELECT 'other', * FROM auth.create_api_key(tap.id('a'), 'other', '["read", "logs:ingest", "owner"]');
 INSERT INTO tap.keys
 SELECT 'full', * FROM auth.create_api_key(tap.id('a'), 'full', '["read"]', now() + interval '1 hour', tap.id('service of a'));
 
@@ -24,7 +24,7 @@ SELECT results_eq(
     $$
         VALUES ('admin', tap.id('a'), '["admin"]'::jsonb, NULL::timestamptz, NULL::timestamptz, tap.id('admin of a'), NULL::uuid),
                ('full',  tap.id('a'), '["read"]', now() + interval '1 hour', NULL, tap.id('admin of a'), tap.id('service of a')),
-               ('other', tap.id('a'), '["logs:ingest", "owner"]', NULL, NULL, tap.id('admin of a'), NULL),
+               ('other', tap.id('a'), '["read", "logs:ingest", "owner"]', NULL, NULL, tap.id('admin of a'), NULL),
                ('plain', tap.id('a'), '["read"]', NULL, NULL, tap.id('admin of a'), NULL),
                ('write', tap.id('a'), '["read", "write"]', NULL, NULL, tap.id('admin of a'), NULL)
     $$,
@@ -50,11 +50,12 @@ SELECT throws_ok(
     $$SELECT * FROM auth.create_api_key(tap.id('b'), 'k')$$, 'VC015', NULL, 'an owner makes none for another organization');
 SELECT throws_ok($$SELECT * FROM auth.create_api_key(NULL, 'k')$$, 'VC011', NULL, 'nor for none');
 SELECT throws_ok($$SELECT * FROM auth.create_api_key(tap.id('a'), NULL)$$, 'VC020', NULL, 'nor without a name');
-SELECT throws_ok($$SELECT * FROM auth.create_api_key(tap.id('a'), '')$$, '23514', NULL, 'nor with an empty one');
+SELECT throws_ok($$SELECT * FROM auth.create_api_key(tap.id('a'), '')$$, 'VC020', NULL, 'nor with an empty one');
 SELECT throws_ok(
     format('SELECT * FROM auth.create_api_key(tap.id(''a''), ''k'', %L)', s.scopes), 'VC020', NULL,
-    format('scopes cannot be %s', coalesce(s.scopes, 'NULL')))
-FROM unnest(ARRAY['{}', '[]', '"read"', '[1]', '[""]', '[null]', '[["read"]]', 'null', NULL]) AS s (scopes);
+    format('scopes cannot be %s', coalesce(left(s.scopes, 40), 'NULL')))
+FROM unnest(ARRAY['{}', '[]', '"read"', '[1]', '[""]', '[null]', '[["read"]]', 'null', NULL, '["logs:ingest"]', '["read", 1e400]', '["read", "' || repeat('x', 256) || '"]',
+                  to_jsonb(array_fill('read'::text, ARRAY[65]))::text, repeat('[', 500) || repeat(']', 500)]) AS s (scopes);
 SELECT throws_ok(
     $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k', expires_at => now() - interval '1 second')$$, 'VC020', NULL,
     'a key does not expire before it is made');
@@ -71,7 +72,9 @@ CALL tap.act(login => 'tap_service');
 SELECT lives_ok(
     $$INSERT INTO tap.keys SELECT 'of b', * FROM auth.create_api_key(tap.id('b'), 'of b', '["write"]')$$, 'the service makes one');
 CALL tap.act(login => 'tap_admin');
-SELECT lives_ok($$SELECT * FROM auth.create_api_key(tap.id('b'), 'by an administrator')$$, 'so does an administrator of the server');
+SELECT throws_ok(
+    $$SELECT * FROM auth.create_api_key(tap.id('b'), 'k')$$, '42501', NULL, 'an administrator of the server does not: a key would show it the rows');
+CALL tap.act(login => 'tap_service');
 SELECT throws_ok(
     $$SELECT * FROM auth.create_api_key(tap.id('no organization'), 'k')$$, '23503', NULL, 'the organization must exist');
 

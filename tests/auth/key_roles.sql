@@ -30,7 +30,7 @@ ROLLBACK;
 
 BEGIN;
 \ir ../two_tenants.sql
-SELECT api_key AS key FROM auth.create_api_key(tap.id('a'), 'k', '["owner", "logs:ingest"]') \gset
+SELECT api_key AS key FROM auth.create_api_key(tap.id('a'), 'k', '["read", "owner", "logs:ingest"]') \gset
 CALL tap.act();
 SELECT auth.authenticate_api_key(:'key', 'logs:ingest') ->> 'status' AS other_status \gset
 SELECT tenancy."current_role"() AS other_role \gset

@@ -26,7 +26,7 @@ WHERE g.tgparentid = 0;
 CREATE TEMP TABLE builds_statements (function regprocedure);
 INSERT INTO builds_statements
 VALUES ('tenancy.allow(regclass,text,text,text,text,name)'),
-       ('tenancy.bind_authors(regclass,text[])');
+       ('tenancy.bind_authors(regclass,text,text[])');
 
 SELECT is(
     (SELECT string_agg(format('%s at line %s: %s%s', c.level, c.lineno, c.message, ' (' || c.hint || ')'), E'\n')

@@ -95,6 +95,36 @@ psql_db cv_worker -c 'SET allow_system_table_mods = on' \
 equal "$(count_tables cv_worker)" 0 "tables on a worker"
 equal "$(psql_db cv_worker -c 'SELECT codeverify.deploy()')" worker "deploy() on a worker"
 
+step "schemas that are in other hands are not adopted"
+psql_db postgres -c 'DROP ROLE IF EXISTS cv_stranger' -c 'CREATE ROLE cv_stranger LOGIN'
+on_exit psql_db postgres -c 'DROP ROLE IF EXISTS cv_stranger'
+create_db cv_stranger
+psql_db cv_stranger -c 'GRANT CREATE ON DATABASE cv_stranger TO cv_stranger'
+for schema in codeverify tenancy auth scm analysis integrations attestations telemetry observability projects \
+    experiments_v1 production quarantine providers audits; do
+    PGUSER=cv_stranger psql_db cv_stranger -c "CREATE SCHEMA $schema"
+done
+expect_error cv_stranger VC001 'not its own: analysis, attestations' -c 'CREATE EXTENSION codeverify'
+
+step "a stranger's functions are not called by the script"
+create_db cv_shadow
+psql_db cv_shadow -c 'GRANT CREATE ON DATABASE cv_shadow TO cv_stranger'
+PGUSER=cv_stranger psql_db cv_shadow -c 'CREATE SCHEMA postgres' \
+    -c "CREATE FUNCTION postgres.format(text, text, text) RETURNS text LANGUAGE plpgsql AS
+        \$\$ BEGIN RAISE EXCEPTION 'called as %', current_user; END \$\$" \
+    -c "CREATE FUNCTION postgres.array_to_string(name[], text) RETURNS text LANGUAGE plpgsql AS
+        \$\$ BEGIN RAISE EXCEPTION 'called as %', current_user; END \$\$"
+psql_db cv_shadow -c 'CREATE EXTENSION codeverify'
+equal "$(count_tables cv_shadow)" "$tables" "tables in spite of a stranger's functions"
+drop_db cv_stranger
+drop_db cv_shadow
+
+step "a database that is not UTF8 is refused"
+psql_db postgres -c 'DROP DATABASE IF EXISTS cv_latin'
+on_exit drop_db cv_latin
+createdb --maintenance-db=postgres --encoding=LATIN1 --locale=C --template=template0 cv_latin
+expect_error cv_latin VC005 'UTF8, not LATIN1' -c 'CREATE EXTENSION codeverify'
+
 step "a plain role, even as the database's owner, gets a clear error"
 psql_db postgres -c 'DROP ROLE IF EXISTS cv_plain'
 on_exit psql_db postgres -c 'DROP ROLE IF EXISTS cv_plain'

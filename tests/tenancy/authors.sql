@@ -63,6 +63,17 @@ SELECT throws_ok(
 CALL tap.act('developer', 'a', 'tap_service');
 SELECT throws_ok(
     $$UPDATE analysis.findings SET dismissed_by = tap.id('owner of a')$$, 'VC018', NULL, 'the service acts as the user it has taken on');
+SELECT lives_ok(
+    $$SELECT analysis.dismiss_finding(tap.id('finding of a'), 'said by the developer')$$, 'a developer dismisses');
+CALL tap.act('member', 'a');
+SELECT throws_ok(
+    $$UPDATE analysis.findings SET dismissed_reason = 'I accept this risk' WHERE dismissed_by = tap.id('developer of a')$$,
+    'VC018', NULL, 'nobody puts words into another''s mouth');
+SELECT throws_ok(
+    $$UPDATE analysis.findings SET dismissed_at = '2020-01-01' WHERE dismissed_by = tap.id('developer of a')$$,
+    'VC018', NULL, 'nor moves the hour');
+SELECT lives_ok(
+    $$UPDATE analysis.findings SET dismissed_reason = 'mine now', dismissed_by = tap.id('member of a')$$, 'but signs a new reason with the own name');
 CALL tap.act();
 RESET SESSION AUTHORIZATION;
 SELECT lives_ok($$UPDATE analysis.findings SET dismissed_by = tap.id('owner of a') WHERE org_id = tap.id('a')$$, 'without a context an operator restores what was');

@@ -8,12 +8,14 @@
 //! `standard` is what the standard itself lays down; `reading` and `writing` both build on it, and
 //! `writing` on `reading`, never the other way round.
 //!
-//! No limit of the log's own is imposed on texts. Only what references multiply is bounded.
+//! No limit of the log's own is imposed on texts. What references multiply is bounded here; how large
+//! a log may be is the caller's to say, by its length and by [`estimate`].
 
 mod columns;
 mod error;
 mod finding;
 mod fingerprint;
+mod memory;
 mod pace;
 mod path;
 mod reading;
@@ -25,5 +27,6 @@ mod writing;
 mod tests;
 
 pub use finding::{Finding, StoredFinding};
+pub use memory::estimate;
 pub use reading::log::{read_log, Run};
 pub use writing::log::{write_log, Analysis};
