@@ -47,7 +47,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb) IS
-    'Starts the analysis of a pull request of a repository of the organization in context and returns its id; its status is running. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC030 for an unknown repository, VC031 for one that is not enabled. Example: SELECT analysis.start_analysis(''8c1d…'', 42, ''9fceb02d0ae598e95dc970b74767f19372d61af8'');';
+    'Starts the analysis of a pull request of a repository of the organization in context and returns its id; its status is running. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC030 for an unknown repository, VC031 for one that is not enabled. Example: SELECT analysis.start_analysis(''8c1d...'', 42, ''9fceb02d0ae598e95dc970b74767f19372d61af8'');';
 GRANT EXECUTE ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb)
 TO codeverify_service, codeverify_tenant;
 
@@ -60,6 +60,11 @@ DECLARE
     tenant uuid := tenancy.require_permission('write');
     current_status text;
 BEGIN
+    IF outcome NOT IN ('completed', 'failed') THEN
+        RAISE EXCEPTION 'an analysis ends completed or failed, not %', outcome
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+
     SELECT a.status
     INTO current_status
     FROM analysis.analyses AS a
@@ -73,7 +78,7 @@ BEGIN
     ELSIF current_status IN ('completed', 'failed') THEN
         RAISE EXCEPTION 'analysis % is % already', finish_analysis.analysis_id, current_status
             USING ERRCODE = 'VC041',
-                  HINT = 'Start a new analysis with analysis.start_analysis(…).';
+                  HINT = 'Start a new analysis with analysis.start_analysis(...).';
     END IF;
 
     UPDATE analysis.analyses AS a
@@ -160,15 +165,15 @@ COMMENT ON FUNCTION analysis.reopen_finding(uuid) IS
 GRANT EXECUTE ON FUNCTION analysis.reopen_finding(uuid) TO codeverify_service, codeverify_tenant;
 
 COMMENT ON FUNCTION analysis.import_sarif(uuid, jsonb) IS
-    'Imports a SARIF 2.1.0 log into a running analysis of the organization in context, in one transaction, and returns a row for each run: new findings (imported), findings that were there and are brought up to date (updated), how many of both the log suppresses (suppressed, stored as dismissed), and results that are no finding: passed, not applicable, absent (skipped). Importing the same log again updates. pg_stat_progress_copy shows how far it is: bytes_total is the size of the log, tuples_processed counts findings stored. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC040 and VC041 for an unknown analysis or one that is not running, VC043 with the JSON path of the fault for a malformed log, VC044 for one above codeverify.sarif_max_size. Example: SELECT * FROM analysis.import_sarif(''1b2c…'', $1);';
+    'Imports a SARIF 2.1.0 log into a running analysis of the organization in context, in one transaction, and returns a row for each run: new findings (imported), findings that were there and are brought up to date (updated), how many of both the log suppresses (suppressed, stored as dismissed), and results that are no finding: passed, not applicable, absent (skipped). Importing the same log again updates. pg_stat_progress_copy shows how far it is: bytes_total is the size of the log, tuples_processed counts findings stored. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC040 and VC041 for an unknown analysis or one that is not running, VC043 with the JSON path of the fault for a malformed log, VC044 for one above codeverify.sarif_max_size. Example: SELECT * FROM analysis.import_sarif(''1b2c...'', $1);';
 GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, jsonb) TO codeverify_service, codeverify_tenant;
 
 COMMENT ON FUNCTION analysis.import_sarif(uuid, text) IS
-    'The same for a log that is text, as clients have it: an untyped parameter or literal comes here. It is faster, because the text is read once; text that is not JSON raises VC043 too. Example: SELECT * FROM analysis.import_sarif(''1b2c…'', $1);';
+    'The same for a log that is text, as clients have it: an untyped parameter or literal comes here. It is faster, because the text is read once; text that is not JSON raises VC043 too. Example: SELECT * FROM analysis.import_sarif(''1b2c...'', $1);';
 GRANT EXECUTE ON FUNCTION analysis.import_sarif(uuid, text) TO codeverify_service, codeverify_tenant;
 
 COMMENT ON FUNCTION analysis.export_sarif(uuid) IS
-    'The findings of an analysis of the organization in context as a SARIF 2.1.0 log, one run for each tool; importing it gives the same findings. Raises VC011 without a context, VC040 for an unknown analysis. Example: SELECT analysis.export_sarif(''1b2c…'');';
+    'The findings of an analysis of the organization in context as a SARIF 2.1.0 log, one run for each tool; importing it gives the same findings. Raises VC011 without a context, VC040 for an unknown analysis. Example: SELECT analysis.export_sarif(''1b2c...'');';
 GRANT EXECUTE ON FUNCTION analysis.export_sarif(uuid) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION analysis.is_judged_by_a_person(

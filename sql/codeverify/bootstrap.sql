@@ -32,21 +32,20 @@ BEGIN
     SELECT coalesce(array_agg(DISTINCT n.nspname ORDER BY n.nspname), '{}')
     INTO foreign_schemas
     FROM pg_catalog.pg_namespace AS n
-    CROSS JOIN LATERAL (
-        SELECT n.nspowner
-        UNION SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
+    LEFT JOIN LATERAL (
+        SELECT c.relowner FROM pg_catalog.pg_class AS c WHERE c.relnamespace = n.oid
         UNION SELECT p.proowner FROM pg_catalog.pg_proc AS p WHERE p.pronamespace = n.oid
         UNION SELECT t.typowner FROM pg_catalog.pg_type AS t WHERE t.typnamespace = n.oid
-    ) AS o (owner)
-    JOIN pg_catalog.pg_roles AS r ON r.oid = o.owner
+    ) AS o (owner) ON true
+    LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = o.owner
     WHERE n.nspname = ANY (domains)
-      AND NOT r.rolsuper
-      AND r.rolname <> 'codeverify_owner';
+      AND (pg_catalog.pg_get_userbyid(n.nspowner) <> 'codeverify_owner'
+           OR NOT r.rolsuper AND r.rolname <> 'codeverify_owner');
     IF foreign_schemas <> '{}' THEN
         RAISE EXCEPTION 'schemas that codeverify needs hold what is not its own: %', array_to_string(foreign_schemas, ', ')
             USING ERRCODE = 'VC001',
-                  DETAIL = 'They, or something in them, belong to a role that is neither superuser nor codeverify_owner.',
-                  HINT = 'Rename or drop the schemas named, or install codeverify into another database.';
+                  DETAIL = 'They do not belong to codeverify_owner, or hold something of a role that is neither superuser nor codeverify_owner.',
+                  HINT = 'Rename or drop the schemas named, restore without --no-owner, or install codeverify into another database.';
     END IF;
 
     -- Two databases may install at the same time, and roles are shared between them.

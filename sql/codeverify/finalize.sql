@@ -3,6 +3,7 @@
 DO $finalize$
 DECLARE
     routine record;
+    grantee name;
     deployed record;
 BEGIN
     FOR routine IN
@@ -17,6 +18,19 @@ BEGIN
     LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO codeverify_owner', routine.signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', routine.signature);
+        -- Default privileges of this database may have granted it to others.
+        FOR grantee IN
+            SELECT r.rolname
+            FROM pg_catalog.pg_proc AS p
+            CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+            JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+            WHERE p.oid = routine.signature
+              AND NOT r.rolname = ANY (ARRAY[
+                  'codeverify_owner', 'codeverify_admin', 'codeverify_service', 'codeverify_tenant',
+                  'codeverify_ingest', 'codeverify_auditor']::name[])
+        LOOP
+            EXECUTE format('REVOKE ALL ON FUNCTION %s FROM %I', routine.signature, grantee);
+        END LOOP;
     END LOOP;
 
     IF pg_catalog.current_setting('codeverify.deploy') = 'on' THEN

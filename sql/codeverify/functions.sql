@@ -82,6 +82,8 @@ DECLARE
     parent_schema name;
     parent_name name;
     parent_owner name;
+    grantee name;
+    existing regclass;
     bound_format text;
     partition_name text;
     lower_bound timestamp;
@@ -92,6 +94,11 @@ BEGIN
     IF period NOT IN ('day', 'month') THEN
         RAISE EXCEPTION 'partitions are made by day or month, not by %', period
             USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = parent AND p.partstrat = 'r') THEN
+        RAISE EXCEPTION '% is not partitioned by range', parent
+            USING ERRCODE = 'wrong_object_type',
+                  HINT = 'Create the table with PARTITION BY RANGE (...) on one date or timestamptz column.';
     END IF;
     step := ('1 ' || period)::interval;
 
@@ -114,7 +121,14 @@ BEGIN
         partition_name := parent_name || '_' || pg_catalog.to_char(
             lower_bound,
             CASE period WHEN 'day' THEN 'YYYY_MM_DD' ELSE 'YYYY_MM' END);
-        CONTINUE WHEN pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name)) IS NOT NULL;
+        existing := pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name));
+        CONTINUE WHEN EXISTS (
+            SELECT FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = existing AND i.inhparent = parent);
+        IF existing IS NOT NULL THEN
+            RAISE EXCEPTION '% has the name of a partition of % and is none', existing, parent
+                USING ERRCODE = 'duplicate_table',
+                      HINT = 'Rename it, or attach it as that partition.';
+        END IF;
         EXECUTE pg_catalog.format(
             'CREATE TABLE %I.%I PARTITION OF %s FOR VALUES FROM (%L) TO (%L)',
             parent_schema,
@@ -123,6 +137,18 @@ BEGIN
             pg_catalog.to_char(lower_bound, bound_format),
             pg_catalog.to_char(lower_bound + step, bound_format));
         EXECUTE pg_catalog.format('ALTER TABLE %I.%I OWNER TO %I', parent_schema, partition_name, parent_owner);
+        -- Rows are reached through the table; default privileges of this database may say otherwise.
+        FOR grantee IN
+            SELECT r.rolname
+            FROM pg_catalog.pg_class AS c
+            CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+            JOIN pg_catalog.pg_roles AS r ON r.oid = a.grantee
+            WHERE c.oid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name))
+              AND a.grantee <> c.relowner
+        LOOP
+            EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %I', parent_schema, partition_name, grantee);
+        END LOOP;
+        EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM PUBLIC', parent_schema, partition_name);
         IF is_isolated THEN
             PERFORM tenancy.isolate(pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name)));
         END IF;

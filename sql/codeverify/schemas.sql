@@ -14,19 +14,7 @@ COMMENT ON SCHEMA quarantine IS 'The quarantine zone: configurations that failed
 COMMENT ON SCHEMA providers IS 'AI providers, keys, quotas, usage and costs.';
 COMMENT ON SCHEMA audits IS 'The audit ledger.';
 
-DO $usage$
-DECLARE
-    schema_name name;
-BEGIN
-    FOR schema_name IN
-        SELECT n.nspname
-        FROM pg_catalog.pg_namespace AS n
-        JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner
-        WHERE r.rolname = 'codeverify_owner'
-    LOOP
-        EXECUTE pg_catalog.format(
-            'GRANT USAGE ON SCHEMA %I TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor',
-            schema_name);
-    END LOOP;
-END
-$usage$;
+GRANT USAGE ON SCHEMA
+    codeverify, tenancy, auth, scm, analysis, integrations, attestations, telemetry, observability, projects,
+    experiments_v1, production, quarantine, providers, audits
+TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;

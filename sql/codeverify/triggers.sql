@@ -18,6 +18,9 @@ BEGIN
         EXECUTE pg_catalog.format(
             'CREATE TRIGGER %I BEFORE UPDATE ON %s FOR EACH ROW EXECUTE FUNCTION codeverify.set_updated_at()',
             target.relname || '_set_updated_at', target.name);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON TRIGGER %I ON %s IS %L',
+            target.relname || '_set_updated_at', target.name, 'Keeps updated_at.');
     END LOOP;
 END
 $triggers$;

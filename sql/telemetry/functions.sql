@@ -7,6 +7,7 @@ AS $function$
 DECLARE
     missing record;
 BEGIN
+    -- The organization is locked once a statement, so that one that is being deleted leaves no row behind.
     -- Scalar sub-selects look each distinct value up by index, whatever the sizes were when the plan was made.
     SELECT v.key_columns, v.key_values, v.parent
     INTO missing
@@ -16,7 +17,7 @@ BEGIN
             'org_id',
             d.org_id::text,
             'organizations',
-            (SELECT true FROM tenancy.organizations AS o WHERE o.id = d.org_id)
+            (SELECT true FROM tenancy.organizations AS o WHERE o.id = d.org_id FOR KEY SHARE)
         ),
         (
             'org_id, repo_id',

@@ -54,6 +54,11 @@ BEGIN
             target,
             event.condition,
             author_column);
+        EXECUTE pg_catalog.format(
+            'COMMENT ON TRIGGER %I ON %s IS %L',
+            tenancy.name_after(relation_name, pg_catalog.concat_ws('_', 'check', author_column, pg_catalog.lower(event.command))),
+            target,
+            pg_catalog.format('Nobody signs %s with another''s name.', author_column));
     END LOOP;
 END
 $function$;

@@ -9,7 +9,7 @@ COMMENT ON FUNCTION tenancy.has_permission(text) IS
 COMMENT ON FUNCTION tenancy.require_permission(text) IS
     'The organization in context, where its role has the permission. Raises VC011 without a context, VC014 without the permission, VC017 for an unknown one. For functions: tenant uuid := tenancy.require_permission(''write'');';
 COMMENT ON FUNCTION tenancy.assume(uuid, uuid) IS
-    'For the trusted service role: makes an organization, and the user if one is named, the context until the transaction ends. The user must be a member; without one the caller acts as an owner would. Raises VC010 when the transaction already acts for another identity, VC012 when the user is no member, VC015 when the organization does not exist. Example: BEGIN; SELECT tenancy.assume(''0f0e…'', ''5a5b…''); … COMMIT;';
+    'For the trusted service role: makes an organization, and the user if one is named, the context until the transaction ends. The user must be a member; without one the caller acts as an owner would. Raises VC010 when the transaction already acts for another identity, VC012 when the user is no member, VC015 when the organization does not exist. Example: BEGIN; SELECT tenancy.assume(''0f0e...'', ''5a5b...''); ... COMMIT;';
 GRANT EXECUTE ON FUNCTION tenancy.current_org_id()
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
 GRANT EXECUTE ON FUNCTION tenancy.current_user_id()
@@ -47,7 +47,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION tenancy.create_organization(text, text, bigint, uuid) IS
-    'Creates an organization, with its first owner if one is named, and returns its id. For codeverify_service and codeverify_admin. Raises unique_violation for a GitHub id or login that is taken and foreign_key_violation for an owner who does not exist. Example: SELECT tenancy.create_organization(''Acme'', ''acme'', owner_id => ''5a5b…'');';
+    'Creates an organization, with its first owner if one is named, and returns its id. For codeverify_service and codeverify_admin. Raises unique_violation for a GitHub id or login that is taken and foreign_key_violation for an owner who does not exist. Example: SELECT tenancy.create_organization(''Acme'', ''acme'', owner_id => ''5a5b...'');';
 GRANT EXECUTE ON FUNCTION tenancy.create_organization(text, text, bigint, uuid)
 TO codeverify_admin, codeverify_service;
 
@@ -68,7 +68,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION tenancy.add_member(uuid, uuid, text) IS
-    'Adds a user to an organization, or changes the role of one who is a member already, and returns the membership''s id. Takes the permission manage; own for the role owner. The last owner cannot be given a lesser role (VC013). Example: SELECT tenancy.add_member(''0f0e…'', ''5a5b…'', ''developer'');';
+    'Adds a user to an organization, or changes the role of one who is a member already, and returns the membership''s id. Takes the permission manage; own for the role owner. The last owner cannot be given a lesser role (VC013). Example: SELECT tenancy.add_member(''0f0e...'', ''5a5b...'', ''developer'');';
 GRANT EXECUTE ON FUNCTION tenancy.add_member(uuid, uuid, text) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION tenancy.remove_member(org_id uuid, user_id uuid)
@@ -131,6 +131,7 @@ CREATE FUNCTION tenancy.list_members()
 RETURNS TABLE (user_id uuid, username text, email text, avatar_url text, role text, member_since timestamptz)
 LANGUAGE sql
 STABLE
+PARALLEL SAFE
 SECURITY DEFINER
 ROWS 50
 SET search_path = pg_catalog, pg_temp

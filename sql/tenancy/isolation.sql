@@ -148,6 +148,29 @@ $function$;
 COMMENT ON FUNCTION tenancy.isolate(regclass, name) IS
     'Forces row security on a table and its partitions, hides the statistics of free text and adds the restrictive policy <table>_tenant: only rows of the organization in context. Permissive policies must still say who may do what. Raises VC016 when the table has no such uuid column.';
 
+CREATE FUNCTION tenancy.is_isolating_policy(policy oid, org_column name)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $function$
+    SELECT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_policy AS p
+        WHERE p.oid = policy
+          AND NOT p.polpermissive
+          AND p.polcmd = '*'
+          AND p.polroles = '{0}'
+          AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = pg_catalog.format('(%I = tenancy.current_org_id())', org_column)
+          AND pg_catalog.pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid)
+              = pg_catalog.pg_get_expr(p.polqual, p.polrelid))
+$function$;
+COMMENT ON FUNCTION tenancy.is_isolating_policy(oid, name) IS
+    'Whether a policy is one that isolates by organization: restrictive, for everybody and every command, comparing the column with the context. The view tenancy.coverage asks it, whatever the caller''s search_path is.';
+GRANT EXECUTE ON FUNCTION tenancy.is_isolating_policy(oid, name)
+TO codeverify_admin, codeverify_auditor, codeverify_service;
+
 CREATE FUNCTION tenancy.permission_clause(target regclass, permission text)
 RETURNS text
 LANGUAGE sql

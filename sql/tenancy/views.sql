@@ -9,12 +9,7 @@ SELECT
         SELECT
         FROM pg_catalog.pg_policy AS p
         WHERE p.polrelid = c.oid
-          AND NOT p.polpermissive
-          AND p.polcmd = '*'
-          AND p.polroles = '{0}'
-          AND pg_catalog.pg_get_expr(p.polqual, p.polrelid) = pg_catalog.format('(%I = tenancy.current_org_id())', a.attname)
-          AND pg_catalog.pg_get_expr(coalesce(p.polwithcheck, p.polqual), p.polrelid)
-              = pg_catalog.pg_get_expr(p.polqual, p.polrelid)
+          AND tenancy.is_isolating_policy(p.oid, a.attname)
     ) AS restrictive_policy,
     EXISTS (
         SELECT

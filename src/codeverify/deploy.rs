@@ -12,9 +12,29 @@ macro_rules! sql_files {
     };
 }
 
+/// The schemas, one for each domain; bootstrap.sql makes them.
+pub const DOMAINS: [&str; 15] = [
+    "codeverify",
+    "tenancy",
+    "auth",
+    "scm",
+    "analysis",
+    "integrations",
+    "attestations",
+    "telemetry",
+    "observability",
+    "projects",
+    "experiments_v1",
+    "production",
+    "quarantine",
+    "providers",
+    "audits",
+];
+
 /// What `codeverify.deploy()` runs, in this order: the user's data.
 pub const DEPLOYED: &[SqlFile] = sql_files![
     "codeverify/schemas.sql",
+    "codeverify/deployment.sql",
     "tenancy/types.sql",
     "tenancy/tables/organizations.sql",
     "auth/tables/users.sql",
@@ -207,6 +227,47 @@ mod tests {
             "a file is listed twice"
         );
         assert_eq!(found, listed.into_iter().collect());
+    }
+
+    #[test]
+    fn the_domains_are_those_of_bootstrap_and_of_the_folders() {
+        let listed = INSTALLED[0]
+            .text
+            .split("ARRAY[")
+            .nth(1)
+            .expect("an array of names");
+        let listed: Vec<&str> = listed
+            .split('\'')
+            .skip(1)
+            .step_by(2)
+            .take(DOMAINS.len())
+            .collect();
+        assert_eq!(listed, DOMAINS);
+        let folders: BTreeSet<&str> = INSTALLED
+            .iter()
+            .chain(DEPLOYED)
+            .filter_map(|file| file.path.split('/').next())
+            .collect();
+        assert_eq!(folders, DOMAINS.into_iter().collect());
+    }
+
+    #[test]
+    fn the_deployment_says_the_version() {
+        let file = DEPLOYED
+            .iter()
+            .find(|file| file.path == "codeverify/deployment.sql")
+            .expect("the file");
+        assert!(file
+            .text
+            .contains(&format!("'{}'::text AS version", env!("CARGO_PKG_VERSION"))));
+    }
+
+    #[test]
+    fn the_install_script_is_ascii() {
+        // PostgreSQL reads it in the database's encoding before bootstrap.sql can refuse one.
+        for file in INSTALLED {
+            assert!(file.text.is_ascii(), "{}", file.path);
+        }
     }
 
     #[test]

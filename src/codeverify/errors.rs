@@ -13,12 +13,16 @@ pub enum Error {
     DeployNeedsSuperuser,
     #[error("some of the codeverify objects exist already")]
     PartlyDeployed { existing: Vec<String> },
+    #[error("tables of codeverify have lost their isolation")]
+    Unprotected { tables: Vec<String> },
     #[error("removing all codeverify data was not confirmed")]
     NotConfirmed { database: String },
     #[error("the transaction already acts for another identity")]
     ContextConflict,
     #[error("no organization in context")]
     ContextMissing,
+    #[error("only codeverify_service may take on an identity")]
+    NotTrusted,
     #[error("user {user_id} is not a member of organization {org_id}")]
     NotAMember { user_id: String, org_id: String },
     #[error("organization {org_id} does not exist")]
@@ -76,12 +80,12 @@ impl Error {
     pub fn code(&self) -> &'static str {
         match self {
             Error::NotConfirmed { .. } => "VC002",
-            Error::PartlyDeployed { .. } => "VC003",
+            Error::PartlyDeployed { .. } | Error::Unprotected { .. } => "VC003",
             Error::DeployNeedsSuperuser => "VC004",
             Error::ContextConflict => "VC010",
             Error::ContextMissing => "VC011",
             Error::NotAMember { .. } => "VC012",
-            Error::RoleNotAllowed { .. } => "VC014",
+            Error::RoleNotAllowed { .. } | Error::NotTrusted => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
@@ -97,6 +101,7 @@ impl Error {
     pub fn detail(&self) -> Option<String> {
         match self {
             Error::PartlyDeployed { existing } => Some(format!("These exist: {}.", existing.join(", "))),
+            Error::Unprotected { tables } => Some(format!("These have: {}.", tables.join(", "))),
             Error::NotConfirmed { .. } => {
                 Some("All tables, types and views of codeverify and every row in them would be dropped.".into())
             }
@@ -117,6 +122,9 @@ impl Error {
             Error::PartlyDeployed { .. } => {
                 "Restore the missing objects from a backup, or move the existing ones away and deploy again.".into()
             }
+            Error::Unprotected { .. } => {
+                "Restore the database from a backup; DROP EXTENSION ... CASCADE and DROP OWNED take policies and triggers away.".into()
+            }
             Error::NotConfirmed { database } => {
                 format!("To go on, pass the name of this database: SELECT codeverify.uninstall('{database}');")
             }
@@ -124,6 +132,7 @@ impl Error {
             Error::ContextMissing => {
                 "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
+            Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
             Error::NotAMember { .. } => "Add the user with tenancy.add_member(org_id, user_id, role).".into(),
             Error::RoleNotAllowed { .. } => {
                 "Ask an owner or administrator of the organization, or use a key with a wider scope.".into()

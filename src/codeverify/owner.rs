@@ -7,7 +7,8 @@ use pgrx::pg_sys;
 /// The role that owns the data; it passes row security, so what runs as it filters by org_id itself.
 pub const OWNER_ROLE: &std::ffi::CStr = c"codeverify_owner";
 
-/// Runs `work` as codeverify_owner with `search_path` pinned, as a SECURITY DEFINER function would,
+/// Runs `work` as codeverify_owner with `search_path` pinned, as a SECURITY DEFINER function would
+/// (and the reading of string literals, on which the patterns in CHECK constraints depend),
 /// and goes back to the caller's identity before it returns. Unlike in such a function, the caller
 /// can set the tenant's context afterwards (a setting that is refused while an identity is borrowed).
 ///
@@ -25,16 +26,21 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
             security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int,
         );
         let nest_level = pg_sys::NewGUCNestLevel();
-        pg_sys::set_config_option(
-            c"search_path".as_ptr(),
-            c"pg_catalog, pg_temp".as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
+        for (name, value) in [
+            (c"search_path", c"pg_catalog, pg_temp"),
+            (c"standard_conforming_strings", c"on"),
+        ] {
+            pg_sys::set_config_option(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_USERSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+                pg_sys::GucAction::GUC_ACTION_SAVE,
+                true,
+                0,
+                false,
+            );
+        }
         nest_level
     };
     let result = work();

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use pgrx::prelude::*;
 use pgrx::spi::quote_identifier;
 
-use super::deploy::{deployed_objects, Deployed, DEPLOYED};
+use super::deploy::{deployed_objects, Deployed, DEPLOYED, DOMAINS};
 use super::errors::Error;
 use super::owner::as_owner;
 use super::query::{run_script, select, select_one};
@@ -37,6 +37,10 @@ fn deploy() -> &'static str {
     let objects = deployed_objects();
     let existing = existing_names(&objects);
     if existing.len() == objects.len() {
+        let tables = unprotected_tables(&objects);
+        if !tables.is_empty() {
+            raise(Error::Unprotected { tables });
+        }
         return "adopted";
     }
     if !existing.is_empty() {
@@ -48,6 +52,8 @@ fn deploy() -> &'static str {
             run_script(file.text);
         }
     });
+    // After uninstall() they are members: a dump would leave them out.
+    alter_membership("DROP", domain_schemas(true));
     "deployed"
 }
 
@@ -71,12 +77,7 @@ fn uninstall(confirm: &str) {
             run_script(&format!("DROP {kind} {}", names.join(", ")));
         }
     }
-    for schema in schemas_outside_the_extension() {
-        run_script(&format!(
-            "ALTER EXTENSION codeverify ADD SCHEMA {}",
-            quote_identifier(schema)
-        ));
-    }
+    alter_membership("ADD", domain_schemas(false));
 }
 
 fn require_superuser() -> Result<(), Error> {
@@ -114,15 +115,50 @@ fn existing_names(objects: &[Deployed]) -> Vec<String> {
     )
 }
 
-/// The schemas that hold functions of the extension.
-fn schemas_outside_the_extension() -> Vec<String> {
+/// The domains' schemas that are members of the extension, or those that are not.
+fn domain_schemas(members: bool) -> Vec<String> {
+    let domains: Vec<String> = DOMAINS.iter().map(ToString::to_string).collect();
     select(
         "SELECT n.nspname::text FROM pg_catalog.pg_namespace AS n \
-         JOIN pg_catalog.pg_roles AS r ON r.oid = n.nspowner \
-         WHERE r.rolname = 'codeverify_owner' AND NOT EXISTS ( \
+         WHERE n.nspname::text = ANY ($1) AND $2 = EXISTS ( \
              SELECT FROM pg_catalog.pg_depend AS d \
-             WHERE d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objid = n.oid AND d.deptype = 'e')",
-        &[],
-        |rows| rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default())).collect(),
+             WHERE d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass \
+               AND d.objid = n.oid AND d.deptype = 'e')",
+        &[domains.into(), members.into()],
+        |rows| {
+            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+                .collect()
+        },
+    )
+}
+
+/// Makes the domains' schemas members of the extension (ADD) or the user's own (DROP).
+fn alter_membership(verb: &str, schemas: Vec<String>) {
+    for schema in schemas {
+        run_script(&format!(
+            "ALTER EXTENSION codeverify {verb} SCHEMA {}",
+            quote_identifier(schema)
+        ));
+    }
+}
+
+/// Tables that have lost what isolates them, as after DROP EXTENSION ... CASCADE.
+fn unprotected_tables(objects: &[Deployed]) -> Vec<String> {
+    let names: Vec<String> = objects
+        .iter()
+        .filter(|object| object.kind == "TABLE")
+        .map(|object| object.name.clone())
+        .collect();
+    select(
+        "SELECT n FROM pg_catalog.unnest($1) AS n \
+         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = pg_catalog.to_regclass(n) AND a.attname = 'org_id' \
+         WHERE NOT EXISTS ( \
+             SELECT FROM pg_catalog.pg_policy AS p \
+             WHERE p.polrelid = a.attrelid AND tenancy.is_isolating_policy(p.oid, a.attname))",
+        &[names.into()],
+        |rows| {
+            rows.map(|row| Ok(row.get::<String>(1)?.unwrap_or_default()))
+                .collect()
+        },
     )
 }

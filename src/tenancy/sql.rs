@@ -7,9 +7,9 @@ use super::context::{self, Identity};
 use super::permission::{MemberRole, Permission};
 use super::settings;
 use crate::codeverify::errors::Error;
-use crate::codeverify::owner::as_owner;
+use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::query::select_one;
-use crate::codeverify::raise::or_raise;
+use crate::codeverify::raise::{or_raise, raise};
 
 extension_sql_file!(
     "../../sql/tenancy/functions.sql",
@@ -66,8 +66,8 @@ fn has_permission(permission: &str) -> bool {
 }
 
 #[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
-fn require_permission(permission: &str) -> pgrx::Uuid {
-    let wanted = or_raise(parse_permission(permission));
+fn require_permission(permission: Option<&str>) -> pgrx::Uuid {
+    let wanted = or_raise(parse_permission(permission.unwrap_or("NULL")));
     to_datum(or_raise(context::require_permission(wanted)))
 }
 
@@ -81,6 +81,10 @@ fn parse_permission(name: &str) -> Result<Permission, Error> {
 fn assume(org_id: Option<pgrx::Uuid>, user_id: default!(Option<pgrx::Uuid>, "NULL")) {
     let org_id = or_raise(org_id.map(from_datum).ok_or(Error::ContextMissing));
     let user_id = user_id.map(from_datum);
+    // The grant says so too, but default privileges of a database can widen grants.
+    if !caller_has_role(c"codeverify_service") {
+        raise(Error::NotTrusted);
+    }
     let role = or_raise(as_owner(|| find_role(org_id, user_id)));
     or_raise(context::set(Identity {
         org_id,

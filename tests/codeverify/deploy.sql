@@ -36,6 +36,7 @@ SELECT set_eq(
           AND NOT c.relispartition
     $$,
     ARRAY[
+    'codeverify.deployment',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',

@@ -53,6 +53,7 @@ VALUES ('analysis.complete_analysis(uuid)', 'service tenant'),
            ('tenancy.force_row_security(regclass)', 'admin'),
            ('tenancy.has_permission(text)', 'admin auditor ingest service tenant'),
            ('tenancy.hide_statistics(regclass)', 'admin'),
+           ('tenancy.is_isolating_policy(oid,name)', 'admin auditor service'),
            ('tenancy.isolate(regclass,name)', 'admin'),
            ('tenancy.keep_an_owner()', ''),
            ('tenancy.list_members()', 'service tenant'),
@@ -105,7 +106,7 @@ SELECT is_empty(
         SELECT p.oid::regprocedure
         FROM extension_function AS p
         JOIN pg_language AS l ON l.oid = p.prolang
-        WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig IS DISTINCT FROM ARRAY['search_path=pg_catalog, pg_temp']
+        WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig[1] IS DISTINCT FROM 'search_path=pg_catalog, pg_temp'
     $$,
     'so has everything in SQL and PL/pgSQL');
 SELECT is_empty(

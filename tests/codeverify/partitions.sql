@@ -142,7 +142,7 @@ SELECT is(
     'months of a date begin on the first');
 SELECT throws_ok($$SELECT codeverify.create_partitions('tap.by_day', 'week', 0, 1)$$, '22023', NULL, 'there are days and months only');
 SELECT throws_ok($$SELECT codeverify.create_partitions('tap.by_day', 'day; DROP TABLE x', 0, 1)$$, '22023', NULL, 'whatever else is said');
-SELECT throws_ok($$SELECT codeverify.create_partitions('auth.users', 'day', 0, 1)$$, 'P0002', NULL, 'the table must be partitioned');
+SELECT throws_ok($$SELECT codeverify.create_partitions('auth.users', 'day', 0, 1)$$, '42809', NULL, 'the table must be partitioned');
 
 -- New partitions of our tables are isolated like the others.
 SELECT codeverify.create_partitions('observability.logs', 'day', 1, 20) \g /dev/null

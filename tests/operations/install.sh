@@ -119,6 +119,38 @@ equal "$(count_tables cv_shadow)" "$tables" "tables in spite of a stranger's fun
 drop_db cv_stranger
 drop_db cv_shadow
 
+step "settings and privileges of the database change nothing of what is deployed"
+create_db cv_odd
+psql_db cv_odd -c 'GRANT CREATE ON DATABASE cv_odd TO cv_stranger' \
+    -c 'ALTER DEFAULT PRIVILEGES GRANT EXECUTE ON FUNCTIONS TO cv_stranger' \
+    -c 'ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO cv_stranger' \
+    -c 'ALTER DATABASE cv_odd SET standard_conforming_strings = off' \
+    -c 'ALTER DATABASE cv_odd SET escape_string_warning = off' \
+    -c "ALTER DATABASE cv_odd SET search_path = ''" \
+    -c "ALTER DATABASE cv_odd SET timezone = 'Asia/Kathmandu'"
+psql_db cv_odd -c 'CREATE EXTENSION codeverify'
+constraints="SELECT md5(string_agg(pg_get_constraintdef(oid), ',' ORDER BY conrelid::regclass::text, conname))
+             FROM pg_constraint WHERE contype = 'c' AND connamespace IN (SELECT oid FROM pg_namespace WHERE nspowner = 'codeverify_owner'::regrole)"
+equal "$(PGOPTIONS='-c standard_conforming_strings=on -c search_path=public' psql_db cv_odd -c "$constraints")" \
+    "$(PGOPTIONS='-c search_path=public' psql_db cv_install -c "$constraints")" "CHECK constraints"
+equal "$(psql_db cv_odd -c "SELECT count(*) FROM pg_proc AS p, aclexplode(p.proacl) AS a
+    WHERE a.grantee = 'cv_stranger'::regrole AND p.pronamespace::regnamespace::text = 'tenancy'")" 0 "functions of a stranger's"
+psql_db cv_odd -c "SELECT codeverify.create_partitions('observability.logs', 'day', 3, 20)" >/dev/null
+equal "$(psql_db cv_odd -c "SELECT count(*) FROM tenancy.coverage
+    WHERE NOT (row_security AND forced AND restrictive_policy AND leading_index) OR direct_partition_grants")" 0 "gaps in the coverage"
+policies=$(psql_db cv_odd -c 'SELECT count(*) FROM pg_policy')
+psql_db cv_odd -c 'DROP SCHEMA public CASCADE'
+equal "$(psql_db cv_odd -c 'SELECT count(*) FROM pg_policy')" "$policies" "policies without schema public"
+
+step "after uninstall() and deploy() a dump is whole again; a deployment without its policies is not adopted"
+psql_db cv_odd -c 'CREATE SCHEMA mine AUTHORIZATION codeverify_owner' -c "SELECT codeverify.uninstall('cv_odd')" \
+    -c 'SELECT codeverify.deploy()' >/dev/null
+equal "$(psql_db cv_odd -c "SELECT count(*) FROM pg_depend WHERE classid = 'pg_namespace'::regclass AND deptype = 'e'")" 0 \
+    "schemas that are members"
+psql_db cv_odd -c 'DROP EXTENSION codeverify CASCADE' -c 'CREATE EXTENSION codeverify'
+expect_error cv_odd VC003 'analysis\.findings' -c 'SELECT codeverify.deploy()'
+drop_db cv_odd
+
 step "a database that is not UTF8 is refused"
 psql_db postgres -c 'DROP DATABASE IF EXISTS cv_latin'
 on_exit drop_db cv_latin
