@@ -65,6 +65,24 @@ class Sarif(AsyncpgTest):
         report = await self.connection.fetchrow(IMPORT, self.analysis_id, support.bandit_log())
         self.assertEqual(report["imported"], support.BANDIT_RESULTS)
 
+    async def test_progress_is_shown(self):
+        """While an import waits for a lock, the server's own view says what it is importing into and how much."""
+        other = await self.connect()
+        # A transaction sees one snapshot of what the other sessions do.
+        watcher = await self.connect()
+        shown = """
+            SELECT bytes_total > 100000 AND type = 'CALLBACK'
+            FROM pg_stat_progress_copy
+            WHERE relid = 'analysis.findings'::regclass"""
+        async with other.transaction():
+            await other.execute("LOCK TABLE analysis.findings IN SHARE MODE")
+            task = asyncio.create_task(self.connection.fetchrow(IMPORT, self.analysis_id, support.bandit_log()))
+            async with asyncio.timeout(30):
+                while not await watcher.fetchval(shown):
+                    await asyncio.sleep(0.02)
+        self.assertEqual((await task)["imported"], support.BANDIT_RESULTS)
+        self.assertIsNone(await watcher.fetchval(shown))
+
     async def test_cancelled_by_the_client(self):
         """A time-out of the driver sends a cancel request: nothing of the import stays, and the transaction goes on."""
         other = await self.connect()
