@@ -140,7 +140,7 @@ fn authenticate_api_key(
     if required_scope.is_some_and(|required| !grants(&scopes, role, required)) {
         return refused("insufficient_scope");
     }
-    as_owner(|| stamp_use(&found));
+    stamp_use(&found);
     or_raise(context::set(Identity {
         org_id: from_datum(found.org_id),
         user_id: None,
@@ -215,10 +215,12 @@ fn stamp_use(key: &StoredKey) {
     if !key.use_is_stale || !can_write {
         return;
     }
-    update(
-        "UPDATE auth.api_keys SET last_used_at = pg_catalog.now() WHERE id = \
-             (SELECT id FROM auth.api_keys WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)",
-        &[key.api_key_id.into()],
-        |_| Ok(()),
-    );
+    as_owner(|| {
+        update(
+            "UPDATE auth.api_keys SET last_used_at = pg_catalog.now() WHERE id = \
+                 (SELECT id FROM auth.api_keys WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED)",
+            &[key.api_key_id.into()],
+            |_| Ok(()),
+        )
+    });
 }

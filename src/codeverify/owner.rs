@@ -1,11 +1,11 @@
 //! Runs a piece of work with the rights of codeverify_owner.
 
-use std::ffi::c_int;
+use std::ffi::{c_int, CStr};
 
 use pgrx::pg_sys;
 
 /// The role that owns the data; it passes row security, so what runs as it filters by org_id itself.
-pub const OWNER_ROLE: &std::ffi::CStr = c"codeverify_owner";
+pub const OWNER_ROLE: &CStr = c"codeverify_owner";
 
 /// Runs `work` as codeverify_owner with `search_path` pinned, as a SECURITY DEFINER function would
 /// (and the reading of string literals, on which the patterns in CHECK constraints depend),
@@ -26,20 +26,10 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
             security_context | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int,
         );
         let nest_level = pg_sys::NewGUCNestLevel();
-        for (name, value) in [
-            (c"search_path", c"pg_catalog, pg_temp"),
-            (c"standard_conforming_strings", c"on"),
-        ] {
-            pg_sys::set_config_option(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_USERSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-                pg_sys::GucAction::GUC_ACTION_SAVE,
-                true,
-                0,
-                false,
-            );
+        set_for_now(c"search_path", c"pg_catalog, pg_temp");
+        // Nearly always on already, and this runs at every authentication.
+        if !pg_sys::standard_conforming_strings {
+            set_for_now(c"standard_conforming_strings", c"on");
         }
         nest_level
     };
@@ -52,8 +42,28 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Sets a setting until the nest level that was opened last is closed.
+///
+/// # Safety
+/// To be called on the backend's one thread, inside a level of `NewGUCNestLevel`.
+unsafe fn set_for_now(name: &'static CStr, value: &'static CStr) {
+    // SAFETY: both strings are 'static, and the server copies them.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
 /// Whether the current role has the privileges of `role` (superusers have all).
-pub fn caller_has_role(role: &std::ffi::CStr) -> bool {
+pub fn caller_has_role(role: &CStr) -> bool {
     // SAFETY: catalog look-ups with a 'static string; a missing role gives InvalidOid.
     unsafe {
         let oid = pg_sys::get_role_oid(role.as_ptr(), true);
