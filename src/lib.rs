@@ -5,6 +5,7 @@
 //! logic that imports no pgrx and is tested with plain `#[test]`.
 
 mod analysis;
+mod audits;
 mod auth;
 mod codeverify;
 mod schemas;
@@ -25,7 +26,8 @@ pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
-pgrx::extension_sql_file!("../sql/audits/functions.sql", name = "audits_functions");
+pgrx::extension_sql_file!("../sql/codeverify/doctor.sql", name = "codeverify_doctor");
+pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
@@ -41,4 +43,5 @@ pub extern "C-unwind" fn _PG_init() {
     }
     codeverify::settings::define();
     tenancy::settings::define();
+    audits::settings::define();
 }

@@ -11,3 +11,5 @@ mod tenancy {}
 mod auth {}
 #[pg_schema]
 mod analysis {}
+#[pg_schema]
+mod audits {}

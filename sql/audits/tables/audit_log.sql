@@ -1,7 +1,7 @@
 -- No foreign keys: a statement trigger checks the references, and entries outlive what they name.
 CREATE TABLE audits.audit_log (
     id          bigserial   NOT NULL,
-    event_id    uuid        NOT NULL DEFAULT gen_random_uuid(),
+    event_id    uuid        NOT NULL DEFAULT audits.create_event_id(),
     org_id      uuid                 DEFAULT tenancy.current_org_id(),
     entity      text,
     action      text        NOT NULL,
@@ -10,9 +10,11 @@ CREATE TABLE audits.audit_log (
     payload     jsonb       NOT NULL DEFAULT '{}',
     ip_address  text,
     user_agent  text,
-    signature   text,
-    prev_hash   text,
-    ts          timestamptz NOT NULL DEFAULT now(),
+    signature   text        NOT NULL,
+    prev_hash   text        NOT NULL,
+    ts          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    lane        int         NOT NULL,
+    seq         bigint      NOT NULL,
     CONSTRAINT audit_log_pkey PRIMARY KEY (id, ts),
     CONSTRAINT audit_log_event_id_ts_key UNIQUE (event_id, ts),
     CONSTRAINT audit_log_entity_check CHECK (length(entity) BETWEEN 1 AND 100),
@@ -20,13 +22,17 @@ CREATE TABLE audits.audit_log (
     CONSTRAINT audit_log_payload_check CHECK (jsonb_typeof(payload) = 'object'),
     CONSTRAINT audit_log_ip_address_check CHECK (length(ip_address) BETWEEN 1 AND 45),
     CONSTRAINT audit_log_signature_check CHECK (signature ~ '^[0-9a-f]{64}$'),
-    CONSTRAINT audit_log_prev_hash_check CHECK (prev_hash ~ '^[0-9a-f]{64}$')
+    CONSTRAINT audit_log_prev_hash_check CHECK (prev_hash ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT audit_log_lane_check CHECK (lane BETWEEN 0 AND 31),
+    CONSTRAINT audit_log_seq_check CHECK (seq > 0)
 ) PARTITION BY RANGE (ts);
 
 CREATE TABLE audits.audit_log_default PARTITION OF audits.audit_log DEFAULT;
 
 CREATE INDEX idx_audit_org
     ON audits.audit_log (org_id, ts);
+CREATE INDEX audit_log_org_id_lane_seq_idx
+    ON audits.audit_log (org_id, lane, seq);
 CREATE INDEX audit_log_entity_idx
     ON audits.audit_log (entity);
 CREATE INDEX audit_log_actor_id_idx
@@ -38,7 +44,7 @@ CREATE INDEX audit_log_action_idx
 
 SELECT codeverify.create_partitions('audits.audit_log', 'month', 1, 3);
 
-COMMENT ON TABLE audits.audit_log IS 'The audit ledger: who did what to which resource; append-only, partitioned by UTC month.';
+COMMENT ON TABLE audits.audit_log IS 'The audit ledger: who did what to which resource, in hash chains; append-only, partitioned by UTC month.';
 COMMENT ON COLUMN audits.audit_log.id IS 'Number of the entry; primary key together with ts.';
 COMMENT ON COLUMN audits.audit_log.event_id IS 'Identifier of the entry for other systems, unique together with ts.';
 COMMENT ON COLUMN audits.audit_log.org_id IS 'Organization whose ledger the entry is in; NULL for what concerns the platform as a whole.';
@@ -49,7 +55,9 @@ COMMENT ON COLUMN audits.audit_log.resource_id IS 'Resource that it was done to.
 COMMENT ON COLUMN audits.audit_log.payload IS 'Details of the action, a JSON object.';
 COMMENT ON COLUMN audits.audit_log.ip_address IS 'IP address of the client, up to 45 characters.';
 COMMENT ON COLUMN audits.audit_log.user_agent IS 'User agent of the client.';
-COMMENT ON COLUMN audits.audit_log.signature IS 'SHA-256 of the entry, 64 lower-case hex digits; NULL where the entry is in no chain.';
-COMMENT ON COLUMN audits.audit_log.prev_hash IS 'SHA-256 of the entry before it in the chain, 64 lower-case hex digits; NULL where there is none.';
-COMMENT ON COLUMN audits.audit_log.ts IS 'When it was done; decides the partition.';
+COMMENT ON COLUMN audits.audit_log.signature IS 'SHA-256 of the entry and of prev_hash, 64 lower-case hex digits: the leaf hash of RFC 6962. Set by the ledger.';
+COMMENT ON COLUMN audits.audit_log.prev_hash IS 'signature of the entry before it in its lane, 64 lower-case hex digits; zeros in a lane''s first. Set by the ledger.';
+COMMENT ON COLUMN audits.audit_log.ts IS 'When the entry was made, later than the one before it in its lane; decides the partition. Set by the ledger.';
+COMMENT ON COLUMN audits.audit_log.lane IS 'Which of the organization''s hash chains the entry is in, 0 to 31. Set by the ledger.';
+COMMENT ON COLUMN audits.audit_log.seq IS 'Place of the entry in its lane: 1, 2, 3 and so on without a gap. Set by the ledger.';
 COMMENT ON TABLE audits.audit_log_default IS 'Entries of months that have no partition of their own.';

@@ -1,0 +1,1 @@
+-- Personal fields and their erasure.

@@ -1,0 +1,1 @@
+-- The extension's own tables whose changes are recorded out of the box.

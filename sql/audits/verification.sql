@@ -1,0 +1,1 @@
+-- Looking for what was changed behind the ledger's back.

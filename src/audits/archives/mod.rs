@@ -1,0 +1,3 @@
+//! Old partitions, packed so that they stay readable and verifiable.
+
+pub mod sql;

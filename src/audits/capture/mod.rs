@@ -1,0 +1,3 @@
+//! Entries about every change to a tracked table.
+
+pub mod sql;

@@ -1,0 +1,3 @@
+//! Puts new entries into the ledger: lanes, heads, hashes.
+
+pub mod sql;

@@ -1,0 +1,3 @@
+//! Personal fields of payloads, encrypted under a key for each subject.
+
+pub mod sql;

@@ -1,0 +1,3 @@
+//! What keeps the ledger's tables from being changed.
+
+pub mod sql;

@@ -1,0 +1,3 @@
+//! Finds whatever was changed behind the ledger's back.
+
+pub mod sql;
