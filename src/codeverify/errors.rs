@@ -67,6 +67,15 @@ pub enum Error {
     NoLaneIndex,
     #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
     NotTheLedgersTrigger,
+    #[error("{command} on {table} is refused")]
+    LedgerRows {
+        command: &'static str,
+        table: String,
+    },
+    #[error("{command} is refused: {object} belongs to the ledger")]
+    LedgerDefinition { command: String, object: String },
+    #[error("the guards of the ledger are called by its triggers only")]
+    NotAGuard,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -99,6 +108,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC050", "ledger_columns"),
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
+    ("VC053", "ledger_is_final"),
     ("VC090", "no_randomness"),
 ];
 
@@ -129,6 +139,7 @@ impl Error {
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
+            Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NoRandomness => "VC090",
         }
     }
@@ -154,6 +165,7 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
             _ => None,
         }
     }
@@ -205,6 +217,11 @@ impl Error {
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
             Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
             Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::LedgerRows { .. } => {
+                "Append another entry that sets right what this one says; old entries leave with their partition, by audits.archive_partition().".into()
+            }
+            Error::LedgerDefinition { .. } => "Superusers may do it; audits.verify() shows what they did to entries.".into(),
+            Error::NotAGuard => "Use the triggers that codeverify.deploy() makes.".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
