@@ -72,7 +72,7 @@ pub enum Error {
         command: &'static str,
         table: String,
     },
-    #[error("{command} is refused: {object} belongs to the ledger")]
+    #[error("{object} is guarded against {command}")]
     LedgerDefinition { command: String, object: String },
     #[error("the guards of the ledger are called by its triggers only")]
     NotAGuard,
@@ -166,6 +166,7 @@ impl Error {
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
             Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
+            Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
             _ => None,
         }
     }

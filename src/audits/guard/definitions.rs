@@ -5,11 +5,16 @@
 
 use std::cell::RefCell;
 
+use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys;
+use pgrx::spi::{SpiError, SpiTupleTable};
 
-use super::harmless::{adds_partition, concurrent_targets, is_harmless};
+use super::harmless::{
+    adds_partition, concurrent_targets, find_clearance, is_harmless, look_ahead, Clearance,
+};
 use crate::audits::authority::{acting, is_acting, Deed};
 use crate::codeverify::errors::Error;
+use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{run_script, update};
 
 /// A relation of the ledger that is not in its schema: a partition that somebody attached, and its indexes.
@@ -43,6 +48,21 @@ fn is_free() -> bool {
     }
 }
 
+/// Asks the catalog as the owner does: whoever runs the command may have no rights on functions of the ledger,
+/// and a search_path with operators of their own.
+fn ask<R>(
+    sql: &'static str,
+    arguments: &[DatumWithOid],
+    read: impl FnOnce(SpiTupleTable) -> Result<R, SpiError>,
+) -> R {
+    // Not a read-only query: that would not see what the command has done.
+    as_owner(|| update(sql, arguments, read))
+}
+
+fn outsider_ids() -> Vec<pg_sys::Oid> {
+    OUTSIDERS.with_borrow(|outsiders| outsiders.iter().map(|outsider| outsider.id).collect())
+}
+
 impl Command {
     /// Before the command.
     ///
@@ -54,13 +74,19 @@ impl Command {
         }
         OUTSIDERS.set(self.find_outsiders());
         // SAFETY: as promised by the caller.
-        let targets = unsafe {
+        let (targets, clearance) = unsafe {
+            look_ahead(self.statement);
             if is_harmless(self.statement) {
-                Vec::new()
-            } else {
-                concurrent_targets(self.statement)
+                return Ok(());
             }
+            (
+                concurrent_targets(self.statement),
+                find_clearance(self.statement),
+            )
         };
+        if let Some(object) = clearance.and_then(|clearance| self.find_cleared(clearance)) {
+            return Err(self.refusal(object));
+        }
         for (schema, name) in targets {
             if self.is_ours(schema.as_deref(), &name) {
                 return Err(self.refusal(name));
@@ -74,11 +100,11 @@ impl Command {
         if is_free() {
             return Ok(());
         }
+        let ids = outsider_ids();
         let outsiders = OUTSIDERS.take();
-        let ids: Vec<pg_sys::Oid> = outsiders.iter().map(|outsider| outsider.id).collect();
         let schemas: Vec<String> = outsiders.iter().map(|o| o.schema.clone()).collect();
         let names: Vec<String> = outsiders.iter().map(|o| o.name.clone()).collect();
-        let dropped = update(
+        let dropped = ask(
             "SELECT d.object_identity \
              FROM pg_catalog.pg_event_trigger_dropped_objects() AS d \
              CROSS JOIN pg_catalog.pg_namespace AS n \
@@ -124,7 +150,7 @@ impl Command {
     }
 
     fn find_outsiders(&self) -> Vec<Outsider> {
-        update(
+        ask(
             "SELECT c.oid, n.nspname::text, c.relname::text \
              FROM pg_catalog.pg_class AS p \
              CROSS JOIN LATERAL pg_catalog.pg_partition_tree(p.oid) AS t \
@@ -148,6 +174,52 @@ impl Command {
         )
     }
 
+    /// What a clearance would take the ledger, or the extension with it, away by: a schema with functions of
+    /// the extension, a role that owns some, or tables of the ledger.
+    fn find_cleared(&self, clearance: Clearance) -> Option<String> {
+        let read =
+            |mut rows: SpiTupleTable| rows.next().map_or(Ok(None), |row| row.get::<String>(1));
+        match clearance {
+            Clearance::Schemas(names) => ask(
+                "SELECT 'schema ' || pg_catalog.quote_ident(n.nspname) \
+                 FROM pg_catalog.pg_namespace AS n \
+                 WHERE n.nspname::text = ANY ($2) \
+                   AND (n.oid = $1 \
+                        OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = n.oid) \
+                        OR EXISTS ( \
+                            SELECT FROM pg_catalog.pg_class AS c \
+                            WHERE c.relnamespace = n.oid AND c.oid = ANY ($3))) \
+                 LIMIT 1",
+                &[
+                    self.schema.into(),
+                    names.into(),
+                    outsider_ids().into(),
+                ],
+                read,
+            ),
+            Clearance::Roles(roles) => ask(
+                "SELECT 'what ' || pg_catalog.quote_ident(r.rolname) || ' owns' \
+                 FROM pg_catalog.pg_roles AS r \
+                 WHERE r.oid = ANY ($2) \
+                   AND (EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.owner = r.oid) \
+                        OR EXISTS ( \
+                            SELECT FROM pg_catalog.pg_namespace AS n \
+                            WHERE n.nspowner = r.oid \
+                              AND n.oid IN (SELECT $1 UNION ALL SELECT f.schema FROM audits.list_functions() AS f (schema, owner))) \
+                        OR EXISTS ( \
+                            SELECT FROM pg_catalog.pg_class AS c \
+                            WHERE c.relowner = r.oid AND (c.relnamespace = $1 OR c.oid = ANY ($3)))) \
+                 LIMIT 1",
+                &[
+                    self.schema.into(),
+                    roles.into(),
+                    outsider_ids().into(),
+                ],
+                read,
+            ),
+        }
+    }
+
     /// Whether a relation of the ledger has the name; without a schema, in whichever schema.
     fn is_ours(&self, schema: Option<&str>, name: &str) -> bool {
         let is_outsider = OUTSIDERS.with_borrow(|outsiders| {
@@ -156,7 +228,7 @@ impl Command {
             })
         });
         is_outsider
-            || update(
+            || ask(
                 "SELECT true \
                  FROM pg_catalog.pg_class AS c \
                  JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
@@ -171,7 +243,7 @@ impl Command {
     /// Something of the ledger that the command has touched: in its schema, on or below a table of it, a
     /// function of the extension, or an extension that took one of its tables as a member.
     fn find_touched(&self) -> Option<String> {
-        update(
+        ask(
             "SELECT d.object_identity \
              FROM pg_catalog.pg_event_trigger_ddl_commands() AS d \
              CROSS JOIN pg_catalog.pg_namespace AS n \
@@ -193,7 +265,9 @@ impl Command {
              ) AS r (relation) \
              WHERE n.oid = $1 \
                AND (d.schema_name = n.nspname \
-                    OR d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.objid = n.oid \
+                    OR d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND ( \
+                        d.objid = n.oid \
+                        OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = d.objid)) \
                     OR d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND EXISTS ( \
                         SELECT \
                         FROM pg_catalog.pg_depend AS m \
@@ -204,10 +278,13 @@ impl Command {
                     OR d.classid = 'pg_catalog.pg_extension'::pg_catalog.regclass AND EXISTS ( \
                         SELECT \
                         FROM pg_catalog.pg_depend AS m \
-                        JOIN pg_catalog.pg_class AS c ON c.oid = m.objid \
-                        WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
-                          AND m.refclassid = d.classid AND m.refobjid = d.objid \
-                          AND m.deptype = 'e' AND c.relnamespace = n.oid) \
+                        LEFT JOIN pg_catalog.pg_class AS c \
+                            ON c.oid = m.objid AND m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+                        WHERE m.refclassid = d.classid AND m.refobjid = d.objid AND m.deptype = 'e' \
+                          AND (c.relnamespace = n.oid \
+                               OR m.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND ( \
+                                   m.objid = n.oid \
+                                   OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = m.objid)))) \
                     OR EXISTS ( \
                         WITH RECURSIVE family (id) AS ( \
                             SELECT r.relation \

@@ -1,11 +1,35 @@
 //! Which commands on the ledger's tables take nothing from it. The list is short on purpose: what is not
 //! on it is refused, so that a new command of a later server is too.
 
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys::{self, AlterTableType as Action, NodeTag, ObjectType};
 
 use crate::codeverify::owner::OWNER_ROLE;
+
+thread_local! {
+    /// The last CREATE TABLE found to make a plain partition. It is judged before it runs, since running it
+    /// fills in what the parse tree left out.
+    static PLAIN_PARTITION: Cell<*mut pg_sys::Node> = const { Cell::new(std::ptr::null_mut()) };
+}
+
+/// Looks at a command before it runs.
+///
+/// # Safety
+/// `statement` is a parse tree.
+pub unsafe fn look_ahead(statement: *mut pg_sys::Node) {
+    // SAFETY: the node tag tells the type of each node.
+    let plain = unsafe {
+        (*statement).type_ == NodeTag::T_CreateStmt && is_plain_partition(&*statement.cast())
+    };
+    if plain {
+        PLAIN_PARTITION.set(statement);
+    } else if PLAIN_PARTITION.get() == statement {
+        // A later command at the address of an earlier one.
+        PLAIN_PARTITION.set(std::ptr::null_mut());
+    }
+}
 
 /// Whether the command may change something of the ledger.
 ///
@@ -17,7 +41,7 @@ pub unsafe fn is_harmless(statement: *mut pg_sys::Node) -> bool {
         match (*statement).type_ {
             NodeTag::T_CommentStmt | NodeTag::T_GrantStmt => true,
             NodeTag::T_AlterTableStmt => is_harmless_alteration(&*statement.cast()),
-            NodeTag::T_CreateStmt => is_plain_partition(&*statement.cast()),
+            NodeTag::T_CreateStmt => PLAIN_PARTITION.get() == statement,
             NodeTag::T_IndexStmt => is_plain_index(&*statement.cast()),
             // It can only narrow what others may see, and reads the row with the reader's own rights.
             NodeTag::T_CreatePolicyStmt => {
@@ -87,6 +111,43 @@ pub unsafe fn concurrent_targets(statement: *mut pg_sys::Node) -> Vec<(Option<St
                 }
             }
             _ => Vec::new(),
+        }
+    }
+}
+
+/// What a command drops with everything in it: schemas by name, or what roles own. That could take the whole
+/// extension away, event triggers first.
+pub enum Clearance {
+    Schemas(Vec<String>),
+    Roles(Vec<pg_sys::Oid>),
+}
+
+/// # Safety
+/// `statement` is a parse tree.
+pub unsafe fn find_clearance(statement: *mut pg_sys::Node) -> Option<Clearance> {
+    // SAFETY: the node tag tells the type of each node; DROP SCHEMA has a list of String nodes, DROP OWNED one
+    // of roles.
+    unsafe {
+        match (*statement).type_ {
+            NodeTag::T_DropStmt => {
+                let statement = &*statement.cast::<pg_sys::DropStmt>();
+                (statement.removeType == ObjectType::OBJECT_SCHEMA).then(|| {
+                    Clearance::Schemas(
+                        elements::<pg_sys::String>(statement.objects)
+                            .map(|name| CStr::from_ptr((*name).sval).to_string_lossy().into_owned())
+                            .collect(),
+                    )
+                })
+            }
+            NodeTag::T_DropOwnedStmt => {
+                let statement = &*statement.cast::<pg_sys::DropOwnedStmt>();
+                Some(Clearance::Roles(
+                    elements::<pg_sys::RoleSpec>(statement.roles)
+                        .map(|role| pg_sys::get_rolespec_oid(role, true))
+                        .collect(),
+                ))
+            }
+            _ => None,
         }
     }
 }
