@@ -12,10 +12,10 @@ use crate::audits::encoding::sql::or_raise;
 use crate::audits::encoding::{Entry, Hash, GENESIS};
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
-use crate::codeverify::raise::raise;
+use crate::codeverify::raise::{self, raise};
 
 /// Actions that only the capture of changes writes.
-pub const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
+const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
 
 /// The row to insert instead of the one that came.
 pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
@@ -26,6 +26,19 @@ pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
             column: "signature and prev_hash",
         }),
     }
+}
+
+/// Refuses the actions that tell of captured changes.
+pub fn check_action(action: &str) -> Result<(), Error> {
+    if RESERVED_ACTIONS
+        .iter()
+        .any(|start| action.starts_with(start))
+    {
+        return Err(Error::ReservedAction {
+            action: action.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Puts a new entry at the end of a lane.
@@ -47,15 +60,8 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         return row.finish();
     }
     let captures = is_acting(Deed::Capture);
-    let action = row.text(Column::Action).unwrap_or_default();
-    if !captures
-        && RESERVED_ACTIONS
-            .iter()
-            .any(|start| action.starts_with(start))
-    {
-        raise(Error::ReservedAction {
-            action: action.to_owned(),
-        });
+    if !captures {
+        raise::or_raise(check_action(row.text(Column::Action).unwrap_or_default()));
     }
     let ledger: Ledger = row.uuid(Column::OrgId);
     if !captures {
