@@ -5,8 +5,10 @@ use pgrx::pg_sys::{self, Datum};
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
 use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
+use super::probe::Table;
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
+use crate::audits::encoding::sql::or_raise;
 use crate::audits::encoding::{Entry, Hash, GENESIS};
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
@@ -60,7 +62,7 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         references::check(ledger, row.uuid(Column::ActorId));
     }
 
-    let (lane, last) = lane::take_any(ledger);
+    let (lane, last) = lane::take_any(row.partition(), ledger);
     // SAFETY: reads the clock.
     let clock = unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH);
     let given = row.time(Column::Ts).unwrap_or(clock);
@@ -115,7 +117,7 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
         mismatch("signature");
     }
 
-    let last = lane::take(ledger, lane);
+    let last = lane::take(row.partition(), ledger, lane);
     if seq == 1 && prev_hash != GENESIS {
         mismatch("prev_hash");
     }
@@ -124,7 +126,15 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
             mismatch("prev_hash");
         }
     } else {
-        check_neighbours(ledger, lane, seq, prev_hash, signature, last);
+        check_neighbours(
+            row.partition(),
+            ledger,
+            lane,
+            seq,
+            prev_hash,
+            signature,
+            last,
+        );
     }
     if seq > last.seq {
         lane::advance(ledger, lane, Head { seq, signature, ts });
@@ -135,6 +145,7 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
 /// An entry that does not come right after the lane's last one: its neighbours, where they are there, must fit.
 /// A gap is let in, because rows may come in any order; verification tells of one that stays.
 fn check_neighbours(
+    partition: Table,
     ledger: Ledger,
     lane: i32,
     seq: i64,
@@ -144,19 +155,21 @@ fn check_neighbours(
 ) {
     let mismatch = |field| -> ! { raise(Error::ChainMismatch { field, lane, seq }) };
     let archived = find_archived_head(ledger, lane).unwrap_or(Head::NONE);
-    if seq <= archived.seq || (seq <= last.seq && find_entry(ledger, lane, seq).is_some()) {
+    if seq <= archived.seq
+        || (seq <= last.seq && find_entry(partition, ledger, lane, seq).is_some())
+    {
         raise(Error::EntryExists { lane, seq });
     }
     let predecessor = if seq - 1 == archived.seq {
         Some(archived.signature)
     } else {
-        find_entry(ledger, lane, seq - 1).map(|entry| entry.head.signature)
+        find_entry(partition, ledger, lane, seq - 1).map(|entry| entry.head.signature)
     };
     if seq > 1 && predecessor.is_some_and(|signature| signature != prev_hash) {
         mismatch("prev_hash");
     }
     let successor = (seq < last.seq)
-        .then(|| find_entry(ledger, lane, seq + 1))
+        .then(|| find_entry(partition, ledger, lane, seq + 1))
         .flatten();
     if successor.is_some_and(|entry| entry.prev_hash != signature) {
         mismatch("signature");
@@ -164,21 +177,23 @@ fn check_neighbours(
 }
 
 fn hash(row: &NewRow, lane: i32, seq: i64, prev_hash: Hash, ts: i64) -> Hash {
-    Entry {
-        org_id: row.uuid(Column::OrgId),
-        lane,
-        seq,
-        prev_hash,
-        id: row.int8(Column::Id).unwrap_or_default(),
-        event_id: row.uuid(Column::EventId).unwrap_or_default(),
-        ts,
-        entity: row.text(Column::Entity),
-        action: row.text(Column::Action).unwrap_or_default(),
-        actor_id: row.uuid(Column::ActorId),
-        resource_id: row.uuid(Column::ResourceId),
-        payload: row.jsonb(Column::Payload).unwrap_or_default(),
-        ip_address: row.text(Column::IpAddress),
-        user_agent: row.text(Column::UserAgent),
-    }
-    .leaf_hash()
+    or_raise(
+        Entry {
+            org_id: row.uuid(Column::OrgId),
+            lane,
+            seq,
+            prev_hash,
+            id: row.int8(Column::Id).unwrap_or_default(),
+            event_id: row.uuid(Column::EventId).unwrap_or_default(),
+            ts,
+            entity: row.text(Column::Entity),
+            action: row.text(Column::Action).unwrap_or_default(),
+            actor_id: row.uuid(Column::ActorId),
+            resource_id: row.uuid(Column::ResourceId),
+            payload: row.jsonb(Column::Payload).unwrap_or_default(),
+            ip_address: row.text(Column::IpAddress),
+            user_agent: row.text(Column::UserAgent),
+        }
+        .leaf_hash(),
+    )
 }
