@@ -27,6 +27,10 @@ from psycopg.types.json import Jsonb
 if not {"PGHOST", "PGPORT", "PGUSER"} <= os.environ.keys():
     sys.exit('no server named by PGHOST, PGPORT and PGUSER: run "scripts/test operations"')
 
+PG_CONFIG = os.environ.get("PG_CONFIG", "/usr/lib/postgresql/15/bin/pg_config")
+BINDIR = subprocess.run([PG_CONFIG, "--bindir"], check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
+os.environ["PATH"] = f"{BINDIR}:{os.environ['PATH']}"
+
 ISOLATION_LEVELS = ("READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE")
 ZEROS = "0" * 64
 
@@ -39,6 +43,13 @@ def size(default):
 def connect(database, **arguments):
     """A connection that leaves transactions to the caller's own BEGIN and COMMIT."""
     return psycopg.connect(dbname=database, autocommit=True, **arguments)
+
+
+def psql(database, *arguments, **environment):
+    """Runs psql, which stops at the first error, and returns what it did."""
+    return subprocess.run(
+        ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", "VERBOSITY=verbose", "-d", database, *arguments],
+        env={**os.environ, **environment}, capture_output=True, text=True)
 
 
 def value(connection, statement, *parameters):
@@ -67,21 +78,21 @@ class Cluster:
         self.name = name
         self.outside = {key: os.environ.get(key) for key in ("PGHOST", "PGPORT", "PGUSER", "PGPASSFILE")}
 
-    def _call(self, command):
+    def _call(self, command, *options):
         return subprocess.run(
-            [ROOT / "scripts" / "cluster", self.name, command], check=True, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True).stdout
+            [ROOT / "scripts" / "cluster", self.name, command, *options], check=True, stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL, text=True).stdout
 
-    def start(self):
+    def start(self, *settings):
         """From now on, connections go there."""
-        self._call("start")
+        self._call("start", *(option for setting in settings for option in ("-c", setting)))
         for line in self._call("env").splitlines():
             key, _, text = line.removeprefix("export ").partition("=")
             os.environ[key] = text
 
-    def create(self):
+    def create(self, *settings):
         self._call("destroy")
-        self.start()
+        self.start(*settings)
 
     def kill9(self):
         self._call("kill9")
@@ -120,9 +131,13 @@ def create_tenants(database, count):
         return tenants
 
 
-def drop_logins():
+def drop_login(name):
     with connect("postgres") as connection:
-        connection.execute(f"DROP ROLE IF EXISTS {SERVICE}")
+        connection.execute(f"DROP ROLE IF EXISTS {name}")
+
+
+def drop_logins():
+    drop_login(SERVICE)
 
 
 class Fault(Exception):
@@ -171,7 +186,9 @@ class Worker:
         if self.random.random() < 0.15 and not self.as_service:
             # A statement that is a transaction of its own, at the isolation level that it has then.
             self.connection.execute(f"SET default_transaction_isolation = '{self.isolation}'")
+            self.unanswered["alone"] = written
             self._step(written)
+            del self.unanswered["alone"]
             self._acknowledge(written)
             return
         self.connection.execute(f"BEGIN ISOLATION LEVEL {self.isolation}")
@@ -198,7 +215,7 @@ class Worker:
         self.connection.execute(f"PREPARE TRANSACTION '{gid}'")
         self.pending = gid
         # Others go on meanwhile.
-        self._sleep()
+        time.sleep(self.random.uniform(0, 0.03))
         commits = self.random.random() < 0.7
         self.pending = None
         self.connection.execute(f"{'COMMIT' if commits else 'ROLLBACK'} PREPARED '{gid}'")
@@ -320,6 +337,18 @@ class Worker:
                 copy.write_row((self._ledger().org_id, "test.copy", Jsonb(self._payload(written))))
 
 
+def append_some(database, tenants, sessions=8, entries=25, first=0, **arguments):
+    """A little of everything, so that there are lanes and gaps in the ids. Returns the workers."""
+    workers = [
+        Worker(first + number, database, tenants, ISOLATION_LEVELS[number % 3], entries, time.time_ns(), **arguments)
+        for number in range(sessions)]
+    run_traffic(workers)
+    for worker in workers:
+        if worker.failure is not None:
+            raise Fault(f"worker {worker.number}, seed {worker.seed}: {worker.failure!r}") from worker.failure
+    return workers
+
+
 def run_traffic(workers, meanwhile=None):
     """Runs the workers at once, and in this thread what is to happen meanwhile."""
     threads = [threading.Thread(target=worker.run, daemon=True) for worker in workers]
@@ -369,15 +398,22 @@ TWICE = """
 """
 
 
-def faults_of(database):
+def has_verify_chain(connection):
+    return value(connection, "SELECT to_regprocedure('audits.verify_chain(uuid, timestamptz, timestamptz)') IS NOT NULL")
+
+
+def faults_of(database, without_lanes=False):
     """What is wrong with the ledger, by the windows of SQL, by the verifier outside, and by the database's own."""
     found = []
+    queries = [("breaks", BREAKS), ("twice", TWICE)]
+    if not without_lanes:
+        queries.append(("lanes that audits.lanes lacks", UNKNOWN_LANES))
     with connect(database) as connection:
-        for what, query in (("breaks", BREAKS), ("lanes that audits.lanes lacks", UNKNOWN_LANES), ("twice", TWICE)):
+        for what, query in queries:
             rows = connection.execute(query).fetchall()
             if rows:
                 found.append(f"{what}: {rows}")
-        if value(connection, "SELECT to_regprocedure('audits.verify_chain(uuid, timestamptz, timestamptz)') IS NOT NULL"):
+        if has_verify_chain(connection):
             rows = connection.execute("SELECT * FROM audits.verify_chain() LIMIT 5").fetchall()
             if rows:
                 found.append(f"audits.verify_chain(): {rows}")
