@@ -8,5 +8,6 @@ pub mod owner;
 pub mod progress;
 pub mod query;
 pub mod raise;
+pub mod segment;
 pub mod settings;
 pub mod sql;
