@@ -2,7 +2,8 @@ SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
     ('audits.audit_log', 'read', 'service', NULL, NULL),
-    ('audits.lanes',     NULL,   NULL,      NULL, NULL)
+    ('audits.lanes',     NULL,   NULL,      NULL, NULL),
+    ('audits.archive_segments', NULL, NULL, NULL, NULL)
 ) AS t (target, selects, inserts, updates, deletes);
 
 -- What the ledger sets itself comes from a restore only: by a login in codeverify_admin that passes row security.

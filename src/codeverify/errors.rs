@@ -67,6 +67,27 @@ pub enum Error {
     NoLaneIndex,
     #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
     NotTheLedgersTrigger,
+    #[error("{partition} cannot be archived")]
+    NotArchivable {
+        partition: String,
+        reason: String,
+        hint: &'static str,
+    },
+    #[error("archive {archive} does not exist, or was pruned before")]
+    NothingToPrune { archive: String },
+    #[error("retention is locked until {until}")]
+    RetentionLocked { until: String },
+    #[error("partition {partition} does not verify")]
+    PartitionDamaged { partition: String, problem: String },
+    #[error("an archive of the ledger is damaged")]
+    ArchiveDamaged { segment: String, problem: String },
+    #[error("{function}() needs a transaction at READ COMMITTED")]
+    NeedsReadCommitted {
+        function: &'static str,
+        code: &'static str,
+    },
+    #[error("a personal field of the entry cannot be stored")]
+    PersonalField { problem: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -99,6 +120,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC050", "ledger_columns"),
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
+    ("VC058", "not_archivable"),
+    ("VC059", "retention_locked"),
+    ("VC060", "archive_damaged"),
+    ("VC061", "invalid_personal_field"),
     ("VC090", "no_randomness"),
 ];
 
@@ -129,6 +154,11 @@ impl Error {
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
+            Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
+            Error::RetentionLocked { .. } => "VC059",
+            Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
+            Error::NeedsReadCommitted { code, .. } => code,
+            Error::PersonalField { .. } => "VC061",
             Error::NoRandomness => "VC090",
         }
     }
@@ -154,6 +184,11 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::NotArchivable { reason, .. } => Some(reason.clone()),
+            Error::PartitionDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
+            Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
+            Error::PersonalField { problem } => Some(problem.clone()),
             _ => None,
         }
     }
@@ -205,6 +240,19 @@ impl Error {
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
             Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
             Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::NotArchivable { hint, .. } => (*hint).into(),
+            Error::NothingToPrune { .. } => "SELECT * FROM audits.list_archives() lists them.".into(),
+            Error::RetentionLocked { .. } => "Wait until then: a retention lock cannot be lifted.".into(),
+            Error::PartitionDamaged { .. } => {
+                "Nothing was archived. SELECT * FROM audits.verify_chain() tells what was changed.".into()
+            }
+            Error::ArchiveDamaged { .. } => {
+                "SELECT * FROM audits.verify_archives() tells what was changed; restore the segment from a backup.".into()
+            }
+            Error::NeedsReadCommitted { .. } => "Call it in a transaction at READ COMMITTED.".into(),
+            Error::PersonalField { .. } => {
+                "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
+            }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
