@@ -132,8 +132,8 @@ BEGIN
     VALUES (org, owner, 'daily_80', 80), (org, developer, 'daily_80', 80);
 
     -- audits
-    INSERT INTO audits.audit_log (org_id, actor_id, action, ts)
-    VALUES (org, owner, 'analysis.completed', now()), (org, developer, 'analysis.completed', '1999-12-31 00:00+00');
+    INSERT INTO audits.audit_log (org_id, actor_id, action)
+    VALUES (org, owner, 'analysis.completed'), (org, developer, 'analysis.completed');
 END
 $procedure$;
 

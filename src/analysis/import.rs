@@ -1,9 +1,10 @@
 //! Glue: stores what a SARIF log says as findings of an analysis.
 
-use serde_json::Value;
+use serde_json::{json, Value};
 use uuid::Uuid;
 
 use super::sarif::{self, Finding, Run};
+use crate::audits::chain::record::record;
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
@@ -24,6 +25,18 @@ pub struct Outcome {
     pub updated: usize,
     pub suppressed: usize,
     pub skipped: usize,
+}
+
+impl Outcome {
+    fn to_json(&self) -> Value {
+        json!({
+            "tool": self.tool,
+            "imported": self.imported,
+            "updated": self.updated,
+            "suppressed": self.suppressed,
+            "skipped": self.skipped,
+        })
+    }
 }
 
 /// The error for a log that is NULL.
@@ -56,11 +69,18 @@ pub fn import<'a>(
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
     let mut progress = ImportProgress::start(c"analysis", c"findings", bytes);
     let runs = read(text())?;
-    Ok(as_owner(|| {
+    let outcomes: Vec<Outcome> = as_owner(|| {
         runs.into_iter()
             .map(|run| store_run(org_id, analysis_id, run, &mut progress))
             .collect()
-    }))
+    });
+    record(
+        "analysis",
+        "sarif.imported",
+        Some(from_datum(analysis_id)),
+        json!({ "runs": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>() }),
+    );
+    Ok(outcomes)
 }
 
 fn check_size(bytes: usize) -> Result<(), Error> {

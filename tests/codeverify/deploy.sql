@@ -52,6 +52,7 @@ SELECT set_eq(
     'attestations.verification_attestations',
     'attestations.verification_badges',
     'audits.audit_log',
+    'audits.lanes',
     'audits.statistics',
     'auth.api_key_rate_buckets',
     'auth.api_keys',

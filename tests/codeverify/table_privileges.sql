@@ -49,7 +49,8 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('attestations.verification_attestations', 'codeverify_tenant', 'select'),
            ('attestations.verification_badges', 'codeverify_service', 'delete insert update'),
            ('attestations.verification_badges', 'codeverify_tenant', 'select'),
-           ('audits.audit_log', 'codeverify_service', 'insert'),
+           ('audits.audit_log', 'codeverify_admin', 'insert'),
+           ('audits.audit_log', 'codeverify_service', 'insert(some)'),
            ('audits.audit_log', 'codeverify_tenant', 'select'),
            ('audits.statistics', 'codeverify_tenant', 'select'),
            ('auth.api_key_rate_buckets', 'codeverify_service', 'delete insert update'),
@@ -161,7 +162,8 @@ SELECT set_eq(
         WHERE c.relkind = 'S' AND a.grantee <> c.relowner
     $$,
     $$
-        VALUES ('audits.audit_log_id_seq', 'codeverify_service', 'USAGE'),
+        VALUES ('audits.audit_log_id_seq', 'codeverify_admin', 'USAGE'),
+               ('audits.audit_log_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_ingest', 'USAGE'),
                ('providers.usage_tracking_id_seq', 'codeverify_service', 'USAGE'),

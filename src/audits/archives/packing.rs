@@ -95,7 +95,7 @@ pub fn archive(partition: pg_sys::Oid) -> Result<Outcome, Error> {
     };
     record(&described, &outcome);
     for end in &packed.ends {
-        advance_lane(&described, end)?;
+        advance_lane(end);
     }
     acting(Deed::Maintenance, || {
         run_script(&format!(
@@ -317,7 +317,8 @@ impl<'a> Packer<'a> {
             ),
         };
         match known {
-            Some((0, _, _)) => Ok(LaneEnd {
+            // Entries that arrived from a dump, without what was known of their lanes.
+            None | Some((0, _, _)) => Ok(LaneEnd {
                 org_id,
                 lane,
                 seq: 0,
@@ -331,8 +332,8 @@ impl<'a> Packer<'a> {
                 signature,
                 ts,
             }),
-            _ => Err(self.damaged(&format!(
-                "audits.lanes does not know lane {lane} of {}",
+            Some(_) => Err(self.damaged(&format!(
+                "audits.lanes does not know where the archived part of lane {lane} of {} ends",
                 ledger_name(org_id)
             ))),
         }
@@ -479,44 +480,25 @@ fn record(partition: &Partition, outcome: &Outcome) {
 }
 
 /// The lane goes on after what has just been archived.
-fn advance_lane(partition: &Partition, end: &LaneEnd) -> Result<(), Error> {
-    let end_values = [
-        end.lane.into(),
-        end.seq.into(),
-        hex::encode(end.signature).into(),
-        timestamptz(super::postgres_micros(end.ts)),
-    ];
-    let advance = |sql: &'static str, arguments: &[DatumWithOid]| {
-        acting(Deed::Maintenance, || {
-            update(sql, arguments, |rows| Ok(rows.len()))
-        })
-    };
-    let advanced = match end.org_id {
-        Some(org_id) => {
-            let [lane, seq, signature, ts] = end_values;
-            advance(
-                "UPDATE audits.lanes SET archived_seq = $2, archived_signature = $3, archived_ts = $4 \
-                 WHERE org_id = $5 AND lane = $1 RETURNING 1",
-                &[lane, seq, signature, ts, to_datum(org_id).into()],
-            )
-        }
-        None => advance(
-            "UPDATE audits.lanes SET archived_seq = $2, archived_signature = $3, archived_ts = $4 \
-             WHERE org_id IS NULL AND lane = $1 RETURNING 1",
-            &end_values,
-        ),
-    };
-    if advanced == 1 {
-        return Ok(());
-    }
-    Err(Error::PartitionDamaged {
-        partition: partition.identity.clone(),
-        problem: format!(
-            "audits.lanes does not know lane {} of {}",
-            end.lane,
-            ledger_name(end.org_id)
-        ),
-    })
+fn advance_lane(end: &LaneEnd) {
+    acting(Deed::Maintenance, || {
+        update(
+            "INSERT INTO audits.lanes AS l (org_id, lane, archived_seq, archived_signature, archived_ts) \
+             VALUES ($1, $2, $3, $4, $5) \
+             ON CONFLICT ON CONSTRAINT lanes_org_id_lane_key DO UPDATE \
+             SET archived_seq = excluded.archived_seq, \
+                 archived_signature = excluded.archived_signature, \
+                 archived_ts = excluded.archived_ts",
+            &[
+                end.org_id.map(to_datum).into(),
+                end.lane.into(),
+                end.seq.into(),
+                hex::encode(end.signature).into(),
+                timestamptz(super::postgres_micros(end.ts)),
+            ],
+            |_| Ok(()),
+        );
+    });
 }
 
 /// A cursor over entries, which are read some at a time, each time with memory that is freed after it.

@@ -9,6 +9,7 @@ use pgrx::varlena::{vardata_any, varsize_any_exhdr};
 use uuid::Uuid;
 
 use super::ledger::{read_hash, POSTGRES_EPOCH};
+use super::probe::Table;
 use crate::audits::encoding::Hash;
 
 /// A column of audit_log.
@@ -73,9 +74,10 @@ pub fn forget(relation: pg_sys::Oid) {
 
 /// The row, and what is to be changed in it.
 pub struct NewRow {
+    relation: pg_sys::Relation,
     tuple: pg_sys::HeapTuple,
-    descriptor: pg_sys::TupleDesc,
     places: Places,
+    values: [Option<Datum>; NAMES.len()],
     changes: Vec<(i16, Datum)>,
 }
 
@@ -92,30 +94,36 @@ impl NewRow {
             PLACES.with_borrow_mut(|all| all.insert(oid, places));
             places
         });
+        // SAFETY: the descriptor is the relation's.
+        let count = unsafe { (*descriptor).natts } as usize;
+        let mut datums = vec![Datum::null(); count];
+        let mut nulls = vec![true; count];
+        // SAFETY: both arrays have an element for each attribute.
+        unsafe {
+            pg_sys::heap_deform_tuple(tuple, descriptor, datums.as_mut_ptr(), nulls.as_mut_ptr());
+        }
+        let values = places.map(|place| {
+            let place = usize::try_from(place).ok()?.checked_sub(1)?;
+            (!nulls[place]).then_some(datums[place])
+        });
         NewRow {
+            relation,
             tuple,
-            descriptor,
             places,
+            values,
             changes: Vec::with_capacity(6),
         }
     }
 
-    fn place(&self, column: Column) -> i16 {
-        self.places[column as usize]
+    /// The partition that the row goes to.
+    pub fn partition(&self) -> Table {
+        // SAFETY: the INSERT holds it open, as promised to read().
+        unsafe { Table::new(self.relation) }
     }
 
     /// The value of a column as it arrived; None for NULL.
     pub fn datum(&self, column: Column) -> Option<Datum> {
-        let place = self.place(column);
-        if place <= 0 {
-            return None;
-        }
-        let mut is_null = false;
-        // SAFETY: the tuple is of the relation whose descriptor this is.
-        let value = unsafe {
-            pg_sys::heap_getattr(self.tuple, i32::from(place), self.descriptor, &mut is_null)
-        };
-        (!is_null).then_some(value)
+        self.values[column as usize]
     }
 
     pub fn int8(&self, column: Column) -> Option<i64> {
@@ -168,7 +176,7 @@ impl NewRow {
 
     /// Sets a column when [`NewRow::finish`] makes the new row.
     pub fn set(&mut self, column: Column, value: Datum) {
-        self.changes.push((self.place(column), value));
+        self.changes.push((self.places[column as usize], value));
     }
 
     pub fn set_hash(&mut self, column: Column, hash: &Hash) {
@@ -198,7 +206,7 @@ impl NewRow {
         unsafe {
             pg_sys::heap_modify_tuple_by_cols(
                 self.tuple,
-                self.descriptor,
+                (*self.relation).rd_att,
                 places.len() as i32,
                 places.as_mut_ptr(),
                 values.as_mut_ptr(),

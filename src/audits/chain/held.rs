@@ -1,6 +1,6 @@
 //! The lanes that the current transaction holds and the last entry of each, as savepoints come and go.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
@@ -38,9 +38,9 @@ struct Version {
 /// inside an aborted one have its number or a higher one.
 #[derive(Debug, Default)]
 pub struct HeldLanes {
-    versions: HashMap<(Ledger, i32), Vec<Version>>,
+    versions: BTreeMap<(Ledger, i32), Vec<Version>>,
     /// The lane that appends of this transaction go to.
-    current: HashMap<Ledger, i32>,
+    current: BTreeMap<Ledger, i32>,
 }
 
 impl HeldLanes {
@@ -107,8 +107,8 @@ impl HeldLanes {
 
     /// The transaction is over.
     pub fn clear(&mut self) {
-        self.versions = HashMap::new();
-        self.current = HashMap::new();
+        self.versions = BTreeMap::new();
+        self.current = BTreeMap::new();
     }
 }
 

@@ -7,8 +7,8 @@ use std::ffi::c_void;
 use pgrx::pg_sys;
 
 use super::held::{Head, HeldLanes, Ledger};
-use super::ledger::{audit_log, find_head, is_registered};
-use super::probe;
+use super::ledger::{self, audit_log, find_head, is_registered};
+use super::probe::Table;
 use crate::audits::settings;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update;
@@ -26,7 +26,7 @@ thread_local! {
 }
 
 /// The lane that the transaction's entries in a ledger go to, and its last entry.
-pub fn take_any(ledger: Ledger) -> (i32, Head) {
+pub fn take_any(partition: Table, ledger: Ledger) -> (i32, Head) {
     let held = HELD.with_borrow(|held| {
         let lane = held.current_lane(ledger)?;
         Some((lane, held.head(ledger, lane)?))
@@ -35,21 +35,21 @@ pub fn take_any(ledger: Ledger) -> (i32, Head) {
         return held;
     }
     let lane = lock_any(ledger);
-    let head = head_of_locked(ledger, lane);
+    let head = head_of_locked(partition, ledger, lane);
     register(ledger, lane);
     HELD.with_borrow_mut(|held| held.choose(ledger, lane));
     (lane, head)
 }
 
 /// Takes the lane that an entry which arrives says it is in. Returns its last entry.
-pub fn take(ledger: Ledger, lane: i32) -> Head {
+pub fn take(partition: Table, ledger: Ledger, lane: i32) -> Head {
     if let Some(head) = HELD.with_borrow(|held| held.head(ledger, lane)) {
         return head;
     }
     if !lock_table_instead() {
         lock(ledger, lane, true);
     }
-    head_of_locked(ledger, lane)
+    head_of_locked(partition, ledger, lane)
 }
 
 /// The lane has a new last entry.
@@ -60,11 +60,11 @@ pub fn advance(ledger: Ledger, lane: i32, head: Head) {
 }
 
 /// Only after the lock was taken: what is committed then stays the head until this transaction ends.
-fn head_of_locked(ledger: Ledger, lane: i32) -> Head {
+fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
     follow_transactions();
     let head = HELD
         .with_borrow(|held| held.head(ledger, lane))
-        .or_else(|| find_head(ledger, lane))
+        .or_else(|| find_head(partition, ledger, lane))
         .unwrap_or(Head::NONE);
     advance(ledger, lane, head);
     head
@@ -222,6 +222,6 @@ unsafe extern "C-unwind" fn end_subtransaction(
 }
 
 unsafe extern "C-unwind" fn forget_relation(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
-    probe::forget(relation);
+    ledger::forget(relation);
     super::columns::forget(relation);
 }

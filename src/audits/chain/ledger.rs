@@ -1,20 +1,17 @@
 //! Where the ledger's rows are, and what the last of a lane is.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::held::{Head, Ledger};
-use super::probe::{find_last, has_index, Key, Open, Row};
+use super::probe::{Key, Open, Path, Row, Table};
 use crate::audits::encoding::{parse_hash, Hash};
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::raise;
-
-/// The columns of audit_log's index by place.
-const PLACE: &[&CStr] = &[c"org_id", c"lane", c"seq"];
-const LANE: &[&CStr] = &[c"org_id", c"lane"];
-const ID: &[&CStr] = &[c"id"];
 
 /// Microseconds from 1970 to 2000, where PostgreSQL counts from.
 pub const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
@@ -25,9 +22,58 @@ pub struct Stored {
     pub prev_hash: Hash,
 }
 
+/// How the entries of a partition are looked up.
+#[derive(Clone, Copy)]
+struct Leaf {
+    path: Path<3>,
+    seq: i16,
+    signature: i16,
+    ts: i16,
+    prev_hash: i16,
+}
+
+/// How the rows of a table with one key are looked up.
+#[derive(Clone, Copy)]
+struct Parent {
+    oid: pg_sys::Oid,
+    path: Path<1>,
+}
+
+thread_local! {
+    static AUDIT_LOG: RefCell<Option<pg_sys::Oid>> = const { RefCell::new(None) };
+    static LEAVES: RefCell<HashMap<pg_sys::Oid, Leaf>> = RefCell::default();
+    static PARENTS: RefCell<HashMap<&'static CStr, Parent>> = RefCell::default();
+}
+
+/// Forgets what is known of a relation, or of all. Called in the middle of anything: while something is
+/// borrowed, nothing that was remembered is being relied on.
+pub fn forget(relation: pg_sys::Oid) {
+    let concerns = |known: pg_sys::Oid| relation == pg_sys::InvalidOid || relation == known;
+    AUDIT_LOG.with(|known| {
+        if let Ok(mut known) = known.try_borrow_mut() {
+            *known = known.filter(|known| !concerns(*known));
+        }
+    });
+    LEAVES.with(|known| {
+        if let Ok(mut known) = known.try_borrow_mut() {
+            known.retain(|oid, _| !concerns(*oid));
+        }
+    });
+    PARENTS.with(|known| {
+        if let Ok(mut known) = known.try_borrow_mut() {
+            known.retain(|_, parent| !concerns(parent.oid));
+        }
+    });
+}
+
 /// The table audits.audit_log.
 pub fn audit_log() -> pg_sys::Oid {
-    relation(c"audits", c"audit_log")
+    if let Some(known) = AUDIT_LOG.with_borrow(|known| *known) {
+        return known;
+    }
+    let oid = relation(c"audits", c"audit_log");
+    AUDIT_LOG.with_borrow_mut(|known| *known = Some(oid));
+    oid
 }
 
 fn relation(schema: &CStr, name: &CStr) -> pg_sys::Oid {
@@ -41,78 +87,95 @@ fn relation(schema: &CStr, name: &CStr) -> pg_sys::Oid {
 }
 
 /// The last entry of a lane as committed now, in whichever partition it is or in an archive.
-pub fn find_head(ledger: Ledger, lane: i32) -> Option<Head> {
-    // The lock stays until the transaction ends, as that of any INSERT: no partition leaves meanwhile.
-    let log = Open::table(audit_log(), pg_sys::RowExclusiveLock);
-    let found = search_partitions(&log, &[Key::Uuid(ledger), Key::Int4(lane)]);
-    log.keep_lock();
-    match found {
-        Some(stored) => Some(stored.head),
-        None => find_archived_head(ledger, lane),
-    }
+/// `partition` is one that is open already.
+pub fn find_head(partition: Table, ledger: Ledger, lane: i32) -> Option<Head> {
+    find_last(partition, &[Key::Uuid(ledger), Key::Int4(lane)])
+        .map(|stored| stored.head)
+        .or_else(|| find_archived_head(ledger, lane))
 }
 
 /// One entry by its place; None when it is not in the table.
-pub fn find_entry(ledger: Ledger, lane: i32, seq: i64) -> Option<Stored> {
-    let log = Open::table(audit_log(), pg_sys::RowExclusiveLock);
-    search_partitions(&log, &[Key::Uuid(ledger), Key::Int4(lane), Key::Int8(seq)])
+pub fn find_entry(partition: Table, ledger: Ledger, lane: i32, seq: i64) -> Option<Stored> {
+    find_last(
+        partition,
+        &[Key::Uuid(ledger), Key::Int4(lane), Key::Int8(seq)],
+    )
+}
+
+fn find_last(partition: Table, keys: &[Key]) -> Option<Stored> {
+    // The lock stays until the transaction ends, as that of any INSERT: no partition leaves meanwhile.
+    let log = Open::with_lock(audit_log(), pg_sys::RowExclusiveLock);
+    let found = search_partitions(log.table(), partition, keys);
+    log.keep_lock();
+    found
 }
 
 /// Whether the table audits.lanes has the lane.
 pub fn is_registered(ledger: Ledger, lane: i32) -> bool {
-    let lanes = Open::table(relation(c"audits", c"lanes"), pg_sys::AccessShareLock);
-    let keys = [Key::Uuid(ledger), Key::Int4(lane)];
-    find_last(&lanes, LANE, &keys, |_| ()).is_some()
+    find_lane(ledger, lane, |_, _| ()).is_some()
 }
 
 /// The end of what has left the table for an archive.
 pub fn find_archived_head(ledger: Ledger, lane: i32) -> Option<Head> {
-    let lanes = Open::table(relation(c"audits", c"lanes"), pg_sys::AccessShareLock);
-    let keys = [Key::Uuid(ledger), Key::Int4(lane)];
-    find_last(&lanes, LANE, &keys, |row| {
-        let [seq, signature, ts] = columns(
-            &lanes,
-            [c"archived_seq", c"archived_signature", c"archived_ts"],
-        );
-        read_head(row, seq, signature, ts)
+    find_lane(ledger, lane, |table, row| {
+        read_head(
+            row,
+            table.column(c"archived_seq"),
+            table.column(c"archived_signature"),
+            table.column(c"archived_ts"),
+        )
     })
     .flatten()
 }
 
+fn find_lane<R>(ledger: Ledger, lane: i32, read: impl FnOnce(Table, &Row) -> R) -> Option<R> {
+    let lanes = Open::with_lock(relation(c"audits", c"lanes"), pg_sys::AccessShareLock);
+    let table = lanes.table();
+    let path = Path::find(table, [c"org_id", c"lane"]).unwrap_or_else(|| raise(Error::NoLaneIndex));
+    path.find_last(table, &[Key::Uuid(ledger), Key::Int4(lane)], |row| {
+        read(table, row)
+    })
+}
+
 /// Whether there is such an organization.
 pub fn organization_exists(id: Uuid) -> bool {
-    exists(relation(c"tenancy", c"organizations"), id)
+    exists(c"tenancy", c"organizations", id)
 }
 
 /// Whether there is such a user.
 pub fn user_exists(id: Uuid) -> bool {
-    exists(relation(c"auth", c"users"), id)
+    exists(c"auth", c"users", id)
 }
 
-fn exists(table: pg_sys::Oid, id: Uuid) -> bool {
-    let table = Open::table(table, pg_sys::AccessShareLock);
-    find_last(&table, ID, &[Key::Uuid(Some(id))], |_| ()).is_some()
+fn exists(schema: &'static CStr, name: &'static CStr, id: Uuid) -> bool {
+    let known = PARENTS.with_borrow(|parents| parents.get(name).copied());
+    let oid = known.map_or_else(|| relation(schema, name), |parent| parent.oid);
+    let open = Open::with_lock(oid, pg_sys::AccessShareLock);
+    let table = open.table();
+    let path = known.map(|parent| parent.path).unwrap_or_else(|| {
+        let path = Path::find(table, [c"id"]).unwrap_or_else(|| raise(Error::NoLaneIndex));
+        PARENTS.with_borrow_mut(|parents| parents.insert(name, Parent { oid, path }));
+        path
+    });
+    path.find_last(table, &[Key::Uuid(Some(id))], |_| ())
+        .is_some()
 }
 
 /// The last matching entry of a partitioned table: the newest partition that has one, since time goes
-/// on within a lane, or the DEFAULT, which may hold any time.
-fn search_partitions(table: &Open, keys: &[Key]) -> Option<Stored> {
-    // SAFETY: the table is open; the descriptor lives as long.
-    let partitions: Vec<(pg_sys::Oid, bool)> = unsafe {
-        let descriptor = &*pg_sys::RelationGetPartitionDesc(table.relation, false);
-        (0..descriptor.nparts as usize)
-            .map(|place| (*descriptor.oids.add(place), *descriptor.is_leaf.add(place)))
-            .collect()
-    };
-    // In the order of their bounds, the DEFAULT last.
-    let has_default = unsafe { has_default_partition(table.relation) };
+/// on within a lane, or the DEFAULT, which may hold any time. `open` is a partition that is open already.
+fn search_partitions(table: Table, open: Table, keys: &[Key]) -> Option<Stored> {
+    let (partitions, has_default) = table.partitions();
     let mut best: Option<Stored> = None;
     for (place, (oid, is_leaf)) in partitions.iter().rev().enumerate() {
-        let partition = Open::table(*oid, pg_sys::AccessShareLock);
-        let found = if *is_leaf {
-            search_leaf(&partition, keys)
+        let found = if *oid == open.oid() {
+            search_leaf(open, keys)
         } else {
-            search_partitions(&partition, keys)
+            let partition = Open::with_lock(*oid, pg_sys::AccessShareLock);
+            if *is_leaf {
+                search_leaf(partition.table(), keys)
+            } else {
+                search_partitions(partition.table(), open, keys)
+            }
         };
         let Some(found) = found else { continue };
         if best
@@ -128,37 +191,35 @@ fn search_partitions(table: &Open, keys: &[Key]) -> Option<Stored> {
     best
 }
 
-/// # Safety
-/// `table` is an open partitioned table.
-unsafe fn has_default_partition(table: pg_sys::Relation) -> bool {
-    // SAFETY: as promised; a table without partitions has no bounds.
-    unsafe {
-        let bounds = (*pg_sys::RelationGetPartitionDesc(table, false)).boundinfo;
-        !bounds.is_null() && (*bounds).default_index >= 0
-    }
-}
-
-fn search_leaf(partition: &Open, keys: &[Key]) -> Option<Stored> {
+fn search_leaf(partition: Table, keys: &[Key]) -> Option<Stored> {
     if partition.is_empty() {
         return None;
     }
-    if !has_index(partition, PLACE) {
-        raise(Error::NoLaneIndex);
-    }
-    find_last(partition, PLACE, keys, |row| {
-        let [seq, signature, ts, prev_hash] =
-            columns(partition, [c"seq", c"signature", c"ts", c"prev_hash"]);
-        let head = read_head(row, seq, signature, ts);
-        let prev_hash = row.get(prev_hash).and_then(read_hash);
+    let leaf = find_leaf(partition);
+    leaf.path.find_last(partition, keys, |row| {
+        let head = read_head(row, leaf.seq, leaf.signature, leaf.ts);
+        let prev_hash = row.get(leaf.prev_hash).and_then(read_hash);
         head.zip(prev_hash)
             .map(|(head, prev_hash)| Stored { head, prev_hash })
             .unwrap_or_else(|| raise(Error::UnreadableHead))
     })
 }
 
-fn columns<const N: usize>(table: &Open, names: [&CStr; N]) -> [i16; N] {
-    // SAFETY: catalog look-ups on an open table.
-    names.map(|name| unsafe { pg_sys::get_attnum((*table.relation).rd_id, name.as_ptr()) })
+fn find_leaf(partition: Table) -> Leaf {
+    let oid = partition.oid();
+    if let Some(leaf) = LEAVES.with_borrow(|leaves| leaves.get(&oid).copied()) {
+        return leaf;
+    }
+    let leaf = Leaf {
+        path: Path::find(partition, [c"org_id", c"lane", c"seq"])
+            .unwrap_or_else(|| raise(Error::NoLaneIndex)),
+        seq: partition.column(c"seq"),
+        signature: partition.column(c"signature"),
+        ts: partition.column(c"ts"),
+        prev_hash: partition.column(c"prev_hash"),
+    };
+    LEAVES.with_borrow_mut(|leaves| leaves.insert(oid, leaf));
+    leaf
 }
 
 fn read_head(row: &Row, seq: i16, signature: i16, ts: i16) -> Option<Head> {

@@ -5,6 +5,7 @@ mod held;
 mod lane;
 mod ledger;
 mod probe;
+pub mod record;
 mod references;
 pub mod sql;
 mod time;

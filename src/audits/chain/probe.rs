@@ -4,8 +4,6 @@
 //! SERIALIZABLE would take predicate locks and so cause failures that the caller has no part in.
 //! SnapshotSelf does neither. What is read under it must not change meanwhile: the lane's lock sees to that.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
@@ -39,13 +37,17 @@ impl Row {
 
 /// An open relation that is closed, and unlocked, when dropped.
 pub struct Open {
-    pub relation: pg_sys::Relation,
+    relation: pg_sys::Relation,
     lock: pg_sys::LOCKMODE,
 }
 
+/// A table that is open and locked.
+#[derive(Clone, Copy)]
+pub struct Table(pg_sys::Relation);
+
 impl Open {
     /// Opens a table and locks it until dropped.
-    pub fn table(oid: pg_sys::Oid, lock: u32) -> Open {
+    pub fn with_lock(oid: pg_sys::Oid, lock: u32) -> Open {
         let lock = lock as pg_sys::LOCKMODE;
         Open {
             // SAFETY: raises an error when there is no such relation.
@@ -59,12 +61,52 @@ impl Open {
         self.lock = pg_sys::NoLock as pg_sys::LOCKMODE;
     }
 
+    /// The table, which must not outlive this.
+    pub fn table(&self) -> Table {
+        Table(self.relation)
+    }
+}
+
+impl Table {
+    /// # Safety
+    /// `relation` is open and locked for as long as the value is used.
+    pub unsafe fn new(relation: pg_sys::Relation) -> Table {
+        Table(relation)
+    }
+
+    pub fn oid(self) -> pg_sys::Oid {
+        // SAFETY: the relation is open.
+        unsafe { (*self.0).rd_id }
+    }
+
     /// Whether no row was ever stored in it.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(self) -> bool {
         // SAFETY: the relation is open.
         unsafe {
-            pg_sys::RelationGetNumberOfBlocksInFork(self.relation, pg_sys::ForkNumber::MAIN_FORKNUM)
-                == 0
+            pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
+        }
+    }
+
+    /// The number of a column.
+    pub fn column(self, name: &CStr) -> i16 {
+        // SAFETY: a catalog look-up on an open table.
+        unsafe { pg_sys::get_attnum(self.oid(), name.as_ptr()) }
+    }
+
+    /// The partitions in the order of their bounds, each with whether it has none of its own; the DEFAULT is
+    /// the last. And whether there is a DEFAULT.
+    pub fn partitions(self) -> (Vec<(pg_sys::Oid, bool)>, bool) {
+        // SAFETY: the table is open and partitioned; its descriptor lives as long.
+        unsafe {
+            let descriptor = &*pg_sys::RelationGetPartitionDesc(self.0, false);
+            let partitions = (0..descriptor.nparts as usize)
+                .map(|place| (*descriptor.oids.add(place), *descriptor.is_leaf.add(place)))
+                .collect();
+            let bounds = descriptor.boundinfo;
+            (
+                partitions,
+                !bounds.is_null() && (*bounds).default_index >= 0,
+            )
         }
     }
 }
@@ -79,109 +121,116 @@ impl Drop for Open {
     }
 }
 
-/// An index and the columns of its table that it begins with.
-#[derive(Clone, Debug)]
-struct Path {
+/// An index, and the columns of its table that it begins with.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<const N: usize> {
     index: pg_sys::Oid,
-    columns: Vec<i16>,
+    columns: [i16; N],
 }
 
-thread_local! {
-    static PATHS: RefCell<HashMap<(pg_sys::Oid, &'static [&'static CStr]), Option<Path>>> = RefCell::new(HashMap::new());
-}
-
-/// Forgets what is known of a relation, or of all.
-pub fn forget(relation: pg_sys::Oid) {
-    // Called in the middle of anything: while the map is borrowed nothing in it is being relied on.
-    PATHS.with(|paths| {
-        if let Ok(mut paths) = paths.try_borrow_mut() {
-            if relation == pg_sys::InvalidOid {
-                paths.clear();
-            } else {
-                paths.retain(|(known, _), _| *known != relation);
-            }
-        }
-    });
-}
-
-/// The last row, in the order of the index, whose first index columns have these values; `read` takes from it.
-/// None also when the table has no such index: `has_index` tells.
-pub fn find_last<R>(
-    table: &Open,
-    columns: &'static [&'static CStr],
-    keys: &[Key],
-    read: impl FnOnce(&Row) -> R,
-) -> Option<R> {
-    let path = find_path(table, columns)?;
-    let mut uuids = [[0u8; 16]; 2];
-    let mut scan_keys = [pg_sys::ScanKeyData::default(); 3];
-    for (place, key) in keys.iter().enumerate() {
-        let scan_key = &mut scan_keys[place];
-        let column = path.columns[place];
-        // SAFETY: fills in a live key; the uuid that it points to lives until the scan's end.
+impl<const N: usize> Path<N> {
+    /// A valid btree over all rows of the table that begins with the columns.
+    pub fn find(table: Table, names: [&CStr; N]) -> Option<Path<N>> {
+        let columns = names.map(|name| table.column(name));
+        // SAFETY: the relation is open; the list and the index descriptors are the relation cache's own.
         unsafe {
-            match key {
-                Key::Uuid(None) => pg_sys::ScanKeyEntryInitialize(
-                    scan_key,
-                    (pg_sys::SK_ISNULL | pg_sys::SK_SEARCHNULL) as i32,
-                    column,
-                    0,
-                    pg_sys::InvalidOid,
-                    pg_sys::InvalidOid,
-                    pg_sys::Oid::from(0),
-                    pg_sys::Datum::null(),
-                ),
-                Key::Uuid(Some(uuid)) => {
-                    uuids[place] = *uuid.as_bytes();
-                    equal(
-                        scan_key,
-                        column,
-                        pg_sys::F_UUID_EQ,
-                        pg_sys::Datum::from(uuids[place].as_ptr()),
-                    );
-                }
-                Key::Int4(number) => equal(
-                    scan_key,
-                    column,
-                    pg_sys::F_INT4EQ,
-                    pg_sys::Datum::from(*number),
-                ),
-                Key::Int8(number) => equal(
-                    scan_key,
-                    column,
-                    pg_sys::F_INT8EQ,
-                    pg_sys::Datum::from(*number),
-                ),
-            }
+            let indexes = pg_sys::RelationGetIndexList(table.0);
+            let count = if indexes.is_null() {
+                0
+            } else {
+                (*indexes).length
+            };
+            let found = (0..count).find_map(|place| {
+                let index = (*(*indexes).elements.add(place as usize)).oid_value;
+                let relation = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
+                let form = (*relation).rd_index;
+                let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
+                let fits = (*form).indisvalid
+                    && (*(*relation).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
+                    && pg_sys::RelationGetIndexPredicate(relation).is_null()
+                    && keys.starts_with(&columns);
+                pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);
+                fits.then_some(index)
+            });
+            pg_sys::list_free(indexes);
+            found.map(|index| Path { index, columns })
         }
     }
-    // SAFETY: table and index are open and locked during the scan, the keys live as long.
-    unsafe {
-        let index = pg_sys::index_open(path.index, pg_sys::AccessShareLock as i32);
-        let scan = pg_sys::systable_beginscan_ordered(
-            table.relation,
-            index,
-            std::ptr::addr_of_mut!(pg_sys::SnapshotSelfData),
-            keys.len() as i32,
-            scan_keys.as_mut_ptr(),
-        );
-        let tuple =
-            pg_sys::systable_getnext_ordered(scan, pg_sys::ScanDirection::BackwardScanDirection);
-        let found = (!tuple.is_null()).then(|| {
-            read(&Row {
-                tuple,
-                descriptor: (*table.relation).rd_att,
-            })
-        });
-        pg_sys::systable_endscan_ordered(scan);
-        pg_sys::index_close(index, pg_sys::AccessShareLock as i32);
-        found
-    }
-}
 
-/// Whether the table has a valid index that begins with the columns.
-pub fn has_index(table: &Open, columns: &'static [&'static CStr]) -> bool {
-    find_path(table, columns).is_some()
+    /// The last row, in the order of the index, whose first columns have these values; `read` takes from it.
+    pub fn find_last<R>(
+        &self,
+        table: Table,
+        keys: &[Key],
+        read: impl FnOnce(&Row) -> R,
+    ) -> Option<R> {
+        let mut uuids = [[0u8; 16]; N];
+        let mut scan_keys = [pg_sys::ScanKeyData::default(); N];
+        for (place, key) in keys.iter().enumerate() {
+            let scan_key = &mut scan_keys[place];
+            let column = self.columns[place];
+            // SAFETY: fills in a live key; the uuid that it points to lives until the scan's end.
+            unsafe {
+                match key {
+                    Key::Uuid(None) => pg_sys::ScanKeyEntryInitialize(
+                        scan_key,
+                        (pg_sys::SK_ISNULL | pg_sys::SK_SEARCHNULL) as i32,
+                        column,
+                        0,
+                        pg_sys::InvalidOid,
+                        pg_sys::InvalidOid,
+                        pg_sys::InvalidOid,
+                        pg_sys::Datum::null(),
+                    ),
+                    Key::Uuid(Some(uuid)) => {
+                        uuids[place] = *uuid.as_bytes();
+                        let value = pg_sys::Datum::from(uuids[place].as_ptr());
+                        equal(scan_key, column, pg_sys::F_UUID_EQ, value);
+                    }
+                    Key::Int4(number) => {
+                        equal(
+                            scan_key,
+                            column,
+                            pg_sys::F_INT4EQ,
+                            pg_sys::Datum::from(*number),
+                        );
+                    }
+                    Key::Int8(number) => {
+                        equal(
+                            scan_key,
+                            column,
+                            pg_sys::F_INT8EQ,
+                            pg_sys::Datum::from(*number),
+                        );
+                    }
+                }
+            }
+        }
+        // SAFETY: table and index are open and locked during the scan, the keys live as long.
+        unsafe {
+            let index = pg_sys::index_open(self.index, pg_sys::AccessShareLock as i32);
+            let scan = pg_sys::systable_beginscan_ordered(
+                table.0,
+                index,
+                std::ptr::addr_of_mut!(pg_sys::SnapshotSelfData),
+                keys.len() as i32,
+                scan_keys.as_mut_ptr(),
+            );
+            let tuple = pg_sys::systable_getnext_ordered(
+                scan,
+                pg_sys::ScanDirection::BackwardScanDirection,
+            );
+            let found = (!tuple.is_null()).then(|| {
+                read(&Row {
+                    tuple,
+                    descriptor: (*table.0).rd_att,
+                })
+            });
+            pg_sys::systable_endscan_ordered(scan);
+            pg_sys::index_close(index, pg_sys::AccessShareLock as i32);
+            found
+        }
+    }
 }
 
 /// # Safety
@@ -196,50 +245,5 @@ unsafe fn equal(key: *mut pg_sys::ScanKeyData, column: i16, function: u32, value
             pg_sys::Oid::from(function),
             value,
         );
-    }
-}
-
-fn find_path(table: &Open, columns: &'static [&'static CStr]) -> Option<Path> {
-    // SAFETY: the relation is open.
-    let oid = unsafe { (*table.relation).rd_id };
-    if let Some(path) = PATHS.with_borrow(|paths| paths.get(&(oid, columns)).cloned()) {
-        return path;
-    }
-    let path = look_for_path(table, columns);
-    PATHS.with_borrow_mut(|paths| paths.insert((oid, columns), path.clone()));
-    path
-}
-
-fn look_for_path(table: &Open, columns: &[&CStr]) -> Option<Path> {
-    // SAFETY: the relation is open; the list and the index descriptors are the relation cache's own.
-    unsafe {
-        let oid = (*table.relation).rd_id;
-        let wanted: Vec<i16> = columns
-            .iter()
-            .map(|name| pg_sys::get_attnum(oid, name.as_ptr()))
-            .collect();
-        let indexes = pg_sys::RelationGetIndexList(table.relation);
-        let count = if indexes.is_null() {
-            0
-        } else {
-            (*indexes).length
-        };
-        let found = (0..count).find_map(|place| {
-            let index = (*(*indexes).elements.add(place as usize)).oid_value;
-            let relation = pg_sys::index_open(index, pg_sys::AccessShareLock as i32);
-            let form = (*relation).rd_index;
-            let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
-            let fits = (*form).indisvalid
-                && (*(*relation).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
-                && pg_sys::RelationGetIndexPredicate(relation).is_null()
-                && keys.starts_with(&wanted);
-            pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);
-            fits.then_some(index)
-        });
-        pg_sys::list_free(indexes);
-        found.map(|index| Path {
-            index,
-            columns: wanted,
-        })
     }
 }

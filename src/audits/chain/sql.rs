@@ -5,11 +5,11 @@ use pgrx::prelude::*;
 use uuid::Uuid;
 
 use super::columns::NewRow;
+use super::record::{self, Subject};
 use super::trigger;
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::JsonbArgument;
-use crate::codeverify::owner::{as_owner, caller_has_role};
-use crate::codeverify::query::update_one;
+use crate::codeverify::owner::caller_has_role;
 use crate::codeverify::raise::{or_raise, raise};
 use crate::tenancy::context::require_permission;
 use crate::tenancy::permission::Permission;
@@ -74,27 +74,18 @@ fn append(
     ip_address: default!(Option<&str>, "NULL"),
     user_agent: default!(Option<&str>, "NULL"),
 ) -> i64 {
-    let org_id = or_raise(choose_ledger(org_id.map(from_datum)));
-    let actor_id = or_raise(choose_actor(actor_id.map(from_datum)));
-    let id = as_owner(|| {
-        update_one::<i64>(
-            "INSERT INTO audits.audit_log \
-                 (org_id, entity, action, actor_id, resource_id, payload, ip_address, user_agent) \
-             VALUES ($1, $2, $3, $4, $5, coalesce($6, '{}'), $7, $8) \
-             RETURNING id",
-            &[
-                org_id.map(to_datum).into(),
-                entity.into(),
-                action.into(),
-                actor_id.map(to_datum).into(),
-                resource_id.into(),
-                JsonbArgument::parameter(payload.as_ref()),
-                ip_address.into(),
-                user_agent.into(),
-            ],
-        )
-    });
-    id.unwrap_or_default()
+    let subject = Subject {
+        ledger: or_raise(choose_ledger(org_id.map(from_datum))),
+        entity,
+        action,
+        actor_id: or_raise(choose_actor(actor_id.map(from_datum))),
+        resource_id: resource_id.map(from_datum),
+        ip_address,
+        user_agent,
+    };
+    // Here and not in the trigger alone: an error of our own would lose its code on the way through SPI.
+    or_raise(trigger::check_action(action.unwrap_or_default()));
+    record::append(&subject, JsonbArgument::parameter(payload.as_ref()))
 }
 
 /// Whose ledger the entry goes to: a context's own; without one, trusted roles say.

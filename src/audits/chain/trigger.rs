@@ -5,16 +5,17 @@ use pgrx::pg_sys::{self, Datum};
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
 use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
+use super::probe::Table;
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
 use crate::audits::encoding::sql::or_raise;
 use crate::audits::encoding::{Entry, Hash, GENESIS};
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
-use crate::codeverify::raise::raise;
+use crate::codeverify::raise::{self, raise};
 
 /// Actions that only the capture of changes writes.
-pub const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
+const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
 
 /// The row to insert instead of the one that came.
 pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
@@ -25,6 +26,19 @@ pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
             column: "signature and prev_hash",
         }),
     }
+}
+
+/// Refuses the actions that tell of captured changes.
+pub fn check_action(action: &str) -> Result<(), Error> {
+    if RESERVED_ACTIONS
+        .iter()
+        .any(|start| action.starts_with(start))
+    {
+        return Err(Error::ReservedAction {
+            action: action.to_owned(),
+        });
+    }
+    Ok(())
 }
 
 /// Puts a new entry at the end of a lane.
@@ -46,22 +60,15 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         return row.finish();
     }
     let captures = is_acting(Deed::Capture);
-    let action = row.text(Column::Action).unwrap_or_default();
-    if !captures
-        && RESERVED_ACTIONS
-            .iter()
-            .any(|start| action.starts_with(start))
-    {
-        raise(Error::ReservedAction {
-            action: action.to_owned(),
-        });
+    if !captures {
+        raise::or_raise(check_action(row.text(Column::Action).unwrap_or_default()));
     }
     let ledger: Ledger = row.uuid(Column::OrgId);
     if !captures {
         references::check(ledger, row.uuid(Column::ActorId));
     }
 
-    let (lane, last) = lane::take_any(ledger);
+    let (lane, last) = lane::take_any(row.partition(), ledger);
     // SAFETY: reads the clock.
     let clock = unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH);
     let given = row.time(Column::Ts).unwrap_or(clock);
@@ -116,7 +123,7 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
         mismatch("signature");
     }
 
-    let last = lane::take(ledger, lane);
+    let last = lane::take(row.partition(), ledger, lane);
     if seq == 1 && prev_hash != GENESIS {
         mismatch("prev_hash");
     }
@@ -125,7 +132,15 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
             mismatch("prev_hash");
         }
     } else {
-        check_neighbours(ledger, lane, seq, prev_hash, signature, last);
+        check_neighbours(
+            row.partition(),
+            ledger,
+            lane,
+            seq,
+            prev_hash,
+            signature,
+            last,
+        );
     }
     if seq > last.seq {
         lane::advance(ledger, lane, Head { seq, signature, ts });
@@ -136,6 +151,7 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
 /// An entry that does not come right after the lane's last one: its neighbours, where they are there, must fit.
 /// A gap is let in, because rows may come in any order; verification tells of one that stays.
 fn check_neighbours(
+    partition: Table,
     ledger: Ledger,
     lane: i32,
     seq: i64,
@@ -145,19 +161,21 @@ fn check_neighbours(
 ) {
     let mismatch = |field| -> ! { raise(Error::ChainMismatch { field, lane, seq }) };
     let archived = find_archived_head(ledger, lane).unwrap_or(Head::NONE);
-    if seq <= archived.seq || (seq <= last.seq && find_entry(ledger, lane, seq).is_some()) {
+    if seq <= archived.seq
+        || (seq <= last.seq && find_entry(partition, ledger, lane, seq).is_some())
+    {
         raise(Error::EntryExists { lane, seq });
     }
     let predecessor = if seq - 1 == archived.seq {
         Some(archived.signature)
     } else {
-        find_entry(ledger, lane, seq - 1).map(|entry| entry.head.signature)
+        find_entry(partition, ledger, lane, seq - 1).map(|entry| entry.head.signature)
     };
     if seq > 1 && predecessor.is_some_and(|signature| signature != prev_hash) {
         mismatch("prev_hash");
     }
     let successor = (seq < last.seq)
-        .then(|| find_entry(ledger, lane, seq + 1))
+        .then(|| find_entry(partition, ledger, lane, seq + 1))
         .flatten();
     if successor.is_some_and(|entry| entry.prev_hash != signature) {
         mismatch("signature");

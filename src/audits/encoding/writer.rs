@@ -8,9 +8,9 @@ pub const DOMAIN: &[u8] = b"codeverify.audit.entry";
 /// The version of all that follows it.
 pub const VERSION: u8 = 1;
 
-/// What a text in PostgreSQL may have at most. Only numbers with enormous exponents can bring a jsonb
-/// value that PostgreSQL stores to more: ten bytes there, a hundred thousand digits here.
-const LARGEST: usize = (1 << 30) - 1;
+/// As many bytes as a jsonb value may have in PostgreSQL. Its encoding may have more when it is made of
+/// digits: a number of ten bytes there can have a hundred thousand of them here.
+const LARGEST: usize = 1 << 28;
 
 /// An entry that has no encoding.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -153,7 +153,7 @@ impl Writer {
     /// A length and so many bytes.
     fn sized(&mut self, value: &[u8]) -> Result<(), Malformed> {
         self.reserve(value.len())?;
-        // reserve() keeps every length far below 2^32.
+        // reserve() keeps every length below 2^32.
         self.bytes
             .extend_from_slice(&(value.len() as u32).to_be_bytes());
         self.bytes.extend_from_slice(value);
