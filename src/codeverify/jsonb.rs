@@ -8,6 +8,7 @@ use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
+use pgrx::varlena::{vardata_any, varsize_any_exhdr};
 use pgrx::{pg_sys, FromDatum, IntoDatum};
 
 /// A jsonb argument as PostgreSQL passed it.
@@ -26,6 +27,15 @@ impl JsonbArgument {
             // SAFETY: the datum is a jsonb.
             unsafe { DatumWithOid::new(argument.0, pg_sys::JSONBOID) }
         })
+    }
+
+    /// The value's root container, as PostgreSQL stores it.
+    pub fn container(&self) -> &[u8] {
+        // SAFETY: the datum is a jsonb; the detoasted copy lives until the function returns.
+        unsafe {
+            let jsonb = pg_sys::pg_detoast_datum_packed(self.0.cast_mut_ptr());
+            std::slice::from_raw_parts(vardata_any(jsonb).cast(), varsize_any_exhdr(jsonb))
+        }
     }
 
     /// The value as JSON text.
