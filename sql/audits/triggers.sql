@@ -1,7 +1,9 @@
-CREATE TRIGGER audit_log_check_references
-AFTER INSERT ON audits.audit_log
-REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT
-EXECUTE FUNCTION audits.check_audit_log_references();
+CREATE TRIGGER audit_log_chain_entry
+BEFORE INSERT ON audits.audit_log
+FOR EACH ROW
+EXECUTE FUNCTION audits.chain_entry();
 
-COMMENT ON TRIGGER audit_log_check_references ON audits.audit_log IS 'Stands for the foreign keys to organizations and users, without what deleting those would do.';
+-- Under session_replication_role = replica too: what a subscription brings is verified.
+ALTER TABLE audits.audit_log ENABLE ALWAYS TRIGGER audit_log_chain_entry;
+
+COMMENT ON TRIGGER audit_log_chain_entry ON audits.audit_log IS 'Chains new entries and verifies those that arrive with hashes.';

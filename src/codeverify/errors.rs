@@ -43,6 +43,30 @@ pub enum Error {
     SarifTooLarge { bytes: usize, limit: usize },
     #[error("reading the SARIF log would take {memory} bytes of memory")]
     SarifTakesTooMuch { memory: usize, limit: usize },
+    #[error("{column} of a ledger entry cannot be given")]
+    LedgerColumns { column: &'static str },
+    #[error("an entry that arrives with hashes needs a valid {column}")]
+    IncompleteArrival { column: &'static str },
+    #[error("entry {seq} of lane {lane} does not fit its {field}")]
+    ChainMismatch {
+        field: &'static str,
+        lane: i32,
+        seq: i64,
+    },
+    #[error("entry {seq} of lane {lane} exists already")]
+    EntryExists { lane: i32, seq: i64 },
+    #[error("action \"{action}\" is reserved")]
+    ReservedAction { action: String },
+    #[error("the entry would go to the ledger of another organization")]
+    AnotherLedger,
+    #[error("the entry names another user than the one in context")]
+    AnotherActor,
+    #[error("the last entry of a lane cannot be read")]
+    UnreadableHead,
+    #[error("a partition of audits.audit_log has no index on org_id, lane and seq")]
+    NoLaneIndex,
+    #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
+    NotTheLedgersTrigger,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -72,6 +96,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC042", "no_such_finding"),
     ("VC043", "invalid_sarif"),
     ("VC044", "sarif_too_large"),
+    ("VC050", "ledger_columns"),
+    ("VC051", "chain_mismatch"),
+    ("VC052", "reserved_action"),
     ("VC090", "no_randomness"),
 ];
 
@@ -85,7 +112,7 @@ impl Error {
             Error::ContextConflict => "VC010",
             Error::ContextMissing => "VC011",
             Error::NotAMember { .. } => "VC012",
-            Error::RoleNotAllowed { .. } | Error::NotTrusted => "VC014",
+            Error::RoleNotAllowed { .. } | Error::NotTrusted | Error::AnotherLedger => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
@@ -93,6 +120,15 @@ impl Error {
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => "VC044",
+            Error::AnotherActor => "VC018",
+            Error::LedgerColumns { .. }
+            | Error::IncompleteArrival { .. }
+            | Error::NotTheLedgersTrigger => "VC050",
+            Error::ChainMismatch { .. }
+            | Error::EntryExists { .. }
+            | Error::UnreadableHead
+            | Error::NoLaneIndex => "VC051",
+            Error::ReservedAction { .. } => "VC052",
             Error::NoRandomness => "VC090",
         }
     }
@@ -111,6 +147,13 @@ impl Error {
             Error::RoleNotAllowed { permission } => Some(format!("It takes the permission \"{permission}\".")),
             Error::InvalidSarif { path, .. } => Some(format!("The fault is at {path}.")),
             Error::SarifTooLarge { limit, .. } | Error::SarifTakesTooMuch { limit, .. } => Some(format!("The limit is {limit} bytes (at $).")),
+            Error::LedgerColumns { .. } => Some("The ledger sets id, ts, lane, seq, signature and prev_hash itself.".into()),
+            Error::ChainMismatch { field, .. } => Some(match *field {
+                "signature" => "Field signature is not the hash of the entry, or not the one that the next entry continues.".into(),
+                _ => "Field prev_hash is not the signature of the entry before it.".into(),
+            }),
+            Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
+            Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
             _ => None,
         }
     }
@@ -152,6 +195,16 @@ impl Error {
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
+            Error::LedgerColumns { .. } => "Leave the column out; if it was, run the statement again.".into(),
+            Error::IncompleteArrival { .. } => "Copy the entry with all its columns.".into(),
+            Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
+            Error::EntryExists { .. } => "Restore into a ledger that does not have the entry.".into(),
+            Error::ReservedAction { .. } => "Choose another name, such as project.renamed.".into(),
+            Error::AnotherLedger => "Leave org_id out, or act for that organization.".into(),
+            Error::AnotherActor => "Leave actor_id out: the entry is signed by the user in context.".into(),
+            Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
+            Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
+            Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

@@ -3,6 +3,7 @@
 use std::ffi::CStr;
 
 use pgrx::callconv::{Arg, ArgAbi};
+use pgrx::datum::DatumWithOid;
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
@@ -17,6 +18,14 @@ impl JsonbArgument {
     pub fn size(&self) -> usize {
         // SAFETY: the datum is a jsonb, as the function's SQL signature says.
         unsafe { pg_sys::toast_raw_datum_size(self.0) }
+    }
+
+    /// The value, or NULL, as the parameter of a query.
+    pub fn parameter<'a>(argument: Option<&'a JsonbArgument>) -> DatumWithOid<'a> {
+        argument.map_or(DatumWithOid::null_oid(pg_sys::JSONBOID), |argument| {
+            // SAFETY: the datum is a jsonb.
+            unsafe { DatumWithOid::new(argument.0, pg_sys::JSONBOID) }
+        })
     }
 
     /// The value as JSON text.

@@ -1,3 +1,11 @@
 //! Puts new entries into the ledger: lanes, heads, hashes.
 
+mod columns;
+mod held;
+mod lane;
+mod ledger;
+mod probe;
+mod references;
 pub mod sql;
+mod time;
+mod trigger;
