@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::held::{Head, Ledger};
 use super::probe::{find_last, has_index, Key, Open, Row};
-use crate::audits::encoding::Hash;
+use crate::audits::encoding::{parse_hash, Hash};
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::raise;
 
@@ -171,7 +171,6 @@ fn read_head(row: &Row, seq: i16, signature: i16, ts: i16) -> Option<Head> {
 
 /// A hash from its 64 hexadecimal digits.
 pub fn read_hash(text: pg_sys::Datum) -> Option<Hash> {
-    let mut hash = Hash::default();
     // SAFETY: the datum is a text, of a row that is pinned or in memory.
     let bytes = unsafe {
         let text = pg_sys::pg_detoast_datum_packed(text.cast_mut_ptr());
@@ -180,6 +179,5 @@ pub fn read_hash(text: pg_sys::Datum) -> Option<Hash> {
             pgrx::varlena::varsize_any_exhdr(text),
         )
     };
-    hex::decode_to_slice(bytes, &mut hash).ok()?;
-    Some(hash)
+    parse_hash(bytes)
 }

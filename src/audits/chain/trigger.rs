@@ -7,6 +7,7 @@ use super::held::{Head, Ledger};
 use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
+use crate::audits::encoding::sql::or_raise;
 use crate::audits::encoding::{Entry, Hash, GENESIS};
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
@@ -164,21 +165,23 @@ fn check_neighbours(
 }
 
 fn hash(row: &NewRow, lane: i32, seq: i64, prev_hash: Hash, ts: i64) -> Hash {
-    Entry {
-        org_id: row.uuid(Column::OrgId),
-        lane,
-        seq,
-        prev_hash,
-        id: row.int8(Column::Id).unwrap_or_default(),
-        event_id: row.uuid(Column::EventId).unwrap_or_default(),
-        ts,
-        entity: row.text(Column::Entity),
-        action: row.text(Column::Action).unwrap_or_default(),
-        actor_id: row.uuid(Column::ActorId),
-        resource_id: row.uuid(Column::ResourceId),
-        payload: row.jsonb(Column::Payload).unwrap_or_default(),
-        ip_address: row.text(Column::IpAddress),
-        user_agent: row.text(Column::UserAgent),
-    }
-    .leaf_hash()
+    or_raise(
+        Entry {
+            org_id: row.uuid(Column::OrgId),
+            lane,
+            seq,
+            prev_hash,
+            id: row.int8(Column::Id).unwrap_or_default(),
+            event_id: row.uuid(Column::EventId).unwrap_or_default(),
+            ts,
+            entity: row.text(Column::Entity),
+            action: row.text(Column::Action).unwrap_or_default(),
+            actor_id: row.uuid(Column::ActorId),
+            resource_id: row.uuid(Column::ResourceId),
+            payload: row.jsonb(Column::Payload).unwrap_or_default(),
+            ip_address: row.text(Column::IpAddress),
+            user_agent: row.text(Column::UserAgent),
+        }
+        .leaf_hash(),
+    )
 }

@@ -101,14 +101,9 @@ pub const fn unix_micros(timestamptz: i64) -> i64 {
     timestamptz.wrapping_add(EPOCHS_APART)
 }
 
-/// A hash as the ledger's columns show it.
-pub fn hex(hash: &Hash) -> String {
-    hex::encode(hash)
-}
-
-/// Reads 64 lower-case hexadecimal digits; a hash has no second spelling.
-pub fn parse_hash(digits: &str) -> Option<Hash> {
+/// Reads 64 lower-case hexadecimal digits: a hash has no second spelling.
+pub fn parse_hash(digits: &[u8]) -> Option<Hash> {
     let mut hash = GENESIS;
-    let lower_case = !digits.bytes().any(|digit| digit.is_ascii_uppercase());
+    let lower_case = !digits.iter().any(u8::is_ascii_uppercase);
     (lower_case && hex::decode_to_slice(digits, &mut hash).is_ok()).then_some(hash)
 }

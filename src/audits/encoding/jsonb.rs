@@ -97,7 +97,7 @@ impl Walker {
         while let Some(open) = self.open.last_mut() {
             let next = match open {
                 Open::Array(children) => children.next(root)?,
-                Open::Object { next, end, .. } if next < end => {
+                Open::Object { next, end, .. } if *next < *end => {
                     let (key, value) = self.pairs[*next];
                     *next += 1;
                     to.key(key.of(root))?;
@@ -151,7 +151,12 @@ impl Walker {
         }
     }
 
-    fn enter(&mut self, root: &[u8], range: Range<usize>, to: &mut Writer) -> Result<(), Malformed> {
+    fn enter(
+        &mut self,
+        root: &[u8],
+        range: Range<usize>,
+        to: &mut Writer,
+    ) -> Result<(), Malformed> {
         let (flags, mut children) = container(root, range)?;
         match flags {
             IS_ARRAY => {

@@ -3,10 +3,11 @@
 mod entry;
 mod jsonb;
 mod numeric;
+pub mod sql;
 mod writer;
 
 #[cfg(test)]
 mod tests;
 
-pub use entry::{hex, parse_hash, unix_micros, Entry, Hash, GENESIS};
+pub use entry::{parse_hash, unix_micros, Entry, Hash, GENESIS};
 pub use writer::Malformed;

@@ -79,7 +79,10 @@ impl<'a> Numeric<'a> {
                 )
             }
         };
-        if digits.iter().any(|digit| u16::from_ne_bytes(*digit) >= BASE) {
+        if digits
+            .iter()
+            .any(|digit| u16::from_ne_bytes(*digit) >= BASE)
+        {
             return Err(CORRUPT);
         }
         Ok(Numeric::Finite {
@@ -125,7 +128,10 @@ impl<'a> Numeric<'a> {
             to.push(b'0');
         } else {
             let first = places(0);
-            let zeros = first.iter().take(PLACES - 1).take_while(|place| **place == b'0');
+            let zeros = first
+                .iter()
+                .take(PLACES - 1)
+                .take_while(|place| **place == b'0');
             to.extend_from_slice(&first[zeros.count()..]);
             for position in 1..=weight {
                 to.extend_from_slice(&places(position));

@@ -88,7 +88,8 @@ impl Writer {
                 Ok(())
             }
             Some(value) => {
-                self.bytes.extend_from_slice(&[ordinal, kind as u8, PRESENT]);
+                self.bytes
+                    .extend_from_slice(&[ordinal, kind as u8, PRESENT]);
                 self.sized(value.as_ref())
             }
         }
