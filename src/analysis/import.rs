@@ -7,7 +7,7 @@ use super::sarif::{self, Finding, Run};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::sarif_max_bytes;
 use crate::tenancy::context::require_permission;
@@ -54,7 +54,7 @@ pub fn import<'a>(
     })?;
     check_size(bytes)?;
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let mut progress = ImportProgress::start(c"analysis", c"findings", bytes);
+    let mut progress = Progress::start(Operation::Import, bytes);
     let runs = read(text())?;
     Ok(as_owner(|| {
         runs.into_iter()
@@ -104,12 +104,7 @@ fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Er
     }
 }
 
-fn store_run(
-    org_id: Uuid,
-    analysis_id: pgrx::Uuid,
-    run: Run,
-    progress: &mut ImportProgress,
-) -> Outcome {
+fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run, progress: &mut Progress) -> Outcome {
     let sent = run.results.len();
     let suppressed = run
         .results

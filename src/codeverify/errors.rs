@@ -67,6 +67,10 @@ pub enum Error {
     NoLaneIndex,
     #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
     NotTheLedgersTrigger,
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -99,6 +103,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC050", "ledger_columns"),
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
+    ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
 ];
 
@@ -129,6 +134,7 @@ impl Error {
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
             Error::NoRandomness => "VC090",
         }
     }
@@ -205,6 +211,8 @@ impl Error {
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
             Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
             Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
