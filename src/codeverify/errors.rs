@@ -67,6 +67,15 @@ pub enum Error {
     NoLaneIndex,
     #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
     NotTheLedgersTrigger,
+    #[error("{command} on {table} is refused")]
+    LedgerRows {
+        command: &'static str,
+        table: String,
+    },
+    #[error("{object} is guarded against {command}")]
+    LedgerDefinition { command: String, object: String },
+    #[error("the guards of the ledger are called by its triggers only")]
+    NotAGuard,
     #[error("{partition} cannot be archived")]
     NotArchivable {
         partition: String,
@@ -88,6 +97,10 @@ pub enum Error {
     },
     #[error("a personal field of the entry cannot be stored")]
     PersonalField { problem: String },
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -120,10 +133,12 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC050", "ledger_columns"),
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
+    ("VC053", "ledger_is_final"),
     ("VC058", "not_archivable"),
     ("VC059", "retention_locked"),
     ("VC060", "archive_damaged"),
     ("VC061", "invalid_personal_field"),
+    ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
 ];
 
@@ -154,11 +169,13 @@ impl Error {
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
+            Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
             Error::RetentionLocked { .. } => "VC059",
             Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
             Error::NeedsReadCommitted { code, .. } => code,
             Error::PersonalField { .. } => "VC061",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
             Error::NoRandomness => "VC090",
         }
     }
@@ -184,6 +201,8 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
+            Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
             Error::NotArchivable { reason, .. } => Some(reason.clone()),
             Error::PartitionDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
@@ -240,6 +259,11 @@ impl Error {
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
             Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
             Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::LedgerRows { .. } => {
+                "Append another entry that sets right what this one says; old entries leave with their partition, by audits.archive_partition().".into()
+            }
+            Error::LedgerDefinition { .. } => "Superusers may do it; audits.verify() shows what they did to entries.".into(),
+            Error::NotAGuard => "Use the triggers that codeverify.deploy() makes.".into(),
             Error::NotArchivable { hint, .. } => (*hint).into(),
             Error::NothingToPrune { .. } => "SELECT * FROM audits.list_archives() lists them.".into(),
             Error::RetentionLocked { .. } => "Wait until then: a retention lock cannot be lifted.".into(),
@@ -253,6 +277,8 @@ impl Error {
             Error::PersonalField { .. } => {
                 "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
             }
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

@@ -29,16 +29,16 @@ impl JsonbArgument {
         })
     }
 
+    /// The value's root container, as PostgreSQL stores it.
+    pub fn container(&self) -> &[u8] {
+        // SAFETY: the datum is a jsonb; the detoasted copy lives until the function returns.
+        unsafe { content_of(self.0) }
+    }
+
     /// The value as JSON text.
     pub fn text(&self) -> &str {
         // SAFETY: the datum is a jsonb; the text lives until the function returns.
         unsafe { text_of(self.0) }
-    }
-
-    /// The value as the server stores it, after its length.
-    pub fn content(&self) -> &[u8] {
-        // SAFETY: as above.
-        unsafe { content_of(self.0) }
     }
 
     /// The value itself, to be returned as it is.

@@ -1,6 +1,7 @@
 //! The extension itself: deployment, settings, errors.
 
 pub mod deploy;
+pub mod doctor;
 pub mod errors;
 pub mod interrupts;
 pub mod jsonb;

@@ -70,7 +70,7 @@ fn record(action: &str, subject: Uuid) {
 
 #[pg_extern(schema = "audits", stable, parallel_restricted)]
 fn reveal(payload: JsonbArgument) -> Jsonb {
-    let Some(reader) = reader().filter(|_| mentions(payload.content(), ENCRYPTED)) else {
+    let Some(reader) = reader().filter(|_| mentions(payload.container(), ENCRYPTED)) else {
         return payload.into_jsonb();
     };
     let revealed = revealing::reveal(payload.text(), reader).and_then(|text| from_text(&text));
