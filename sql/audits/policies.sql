@@ -3,7 +3,8 @@ SELECT tenancy.isolate(t.target::regclass),
 FROM (VALUES
     ('audits.audit_log',        'read', 'service', NULL, NULL),
     ('audits.lanes',            NULL,   NULL,      NULL, NULL),
-    ('audits.checkpoint_lanes', 'read', NULL,      NULL, NULL)
+    ('audits.checkpoint_lanes', 'read', NULL,      NULL, NULL),
+    ('audits.archive_segments', NULL,   NULL,      NULL, NULL)
 ) AS t (target, selects, inserts, updates, deletes);
 
 -- What the ledger sets itself comes from a restore only: by a login in codeverify_admin that passes row security.

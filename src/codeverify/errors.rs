@@ -76,6 +76,31 @@ pub enum Error {
     LedgerDefinition { command: String, object: String },
     #[error("the guards of the ledger are called by its triggers only")]
     NotAGuard,
+    #[error("{partition} cannot be archived")]
+    NotArchivable {
+        partition: String,
+        reason: String,
+        hint: &'static str,
+    },
+    #[error("archive {archive} does not exist, or was pruned before")]
+    NothingToPrune { archive: String },
+    #[error("retention is locked until {until}")]
+    RetentionLocked { until: String },
+    #[error("partition {partition} does not verify")]
+    PartitionDamaged { partition: String, problem: String },
+    #[error("an archive of the ledger is damaged")]
+    ArchiveDamaged { segment: String, problem: String },
+    #[error("{function}() needs a transaction at READ COMMITTED")]
+    NeedsReadCommitted {
+        function: &'static str,
+        code: &'static str,
+    },
+    #[error("a personal field of the entry cannot be stored")]
+    PersonalField { problem: String },
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -109,6 +134,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
     ("VC053", "ledger_is_final"),
+    ("VC058", "not_archivable"),
+    ("VC059", "retention_locked"),
+    ("VC060", "archive_damaged"),
+    ("VC061", "invalid_personal_field"),
+    ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
 ];
 
@@ -140,6 +170,12 @@ impl Error {
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
+            Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
+            Error::RetentionLocked { .. } => "VC059",
+            Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
+            Error::NeedsReadCommitted { code, .. } => code,
+            Error::PersonalField { .. } => "VC061",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
             Error::NoRandomness => "VC090",
         }
     }
@@ -167,6 +203,11 @@ impl Error {
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
             Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
             Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
+            Error::NotArchivable { reason, .. } => Some(reason.clone()),
+            Error::PartitionDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
+            Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
+            Error::PersonalField { problem } => Some(problem.clone()),
             _ => None,
         }
     }
@@ -223,6 +264,21 @@ impl Error {
             }
             Error::LedgerDefinition { .. } => "Superusers may do it; audits.verify() shows what they did to entries.".into(),
             Error::NotAGuard => "Use the triggers that codeverify.deploy() makes.".into(),
+            Error::NotArchivable { hint, .. } => (*hint).into(),
+            Error::NothingToPrune { .. } => "SELECT * FROM audits.list_archives() lists them.".into(),
+            Error::RetentionLocked { .. } => "Wait until then: a retention lock cannot be lifted.".into(),
+            Error::PartitionDamaged { .. } => {
+                "Nothing was archived. SELECT * FROM audits.verify_chain() tells what was changed.".into()
+            }
+            Error::ArchiveDamaged { .. } => {
+                "SELECT * FROM audits.verify_archives() tells what was changed; restore the segment from a backup.".into()
+            }
+            Error::NeedsReadCommitted { .. } => "Call it in a transaction at READ COMMITTED.".into(),
+            Error::PersonalField { .. } => {
+                "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
+            }
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

@@ -2,13 +2,14 @@
 
 use std::ffi::CStr;
 
-use pgrx::callconv::{Arg, ArgAbi};
-use pgrx::datum::DatumWithOid;
+use pgrx::callconv::{Arg, ArgAbi, BoxRet, FcInfo};
+use pgrx::datum::{Datum, DatumWithOid};
 use pgrx::nullable::Nullable;
 use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
-use pgrx::{pg_sys, FromDatum};
+use pgrx::varlena::{vardata_any, varsize_any_exhdr};
+use pgrx::{pg_sys, FromDatum, IntoDatum};
 
 /// A jsonb argument as PostgreSQL passed it.
 pub struct JsonbArgument(pg_sys::Datum);
@@ -26,6 +27,15 @@ impl JsonbArgument {
             // SAFETY: the datum is a jsonb.
             unsafe { DatumWithOid::new(argument.0, pg_sys::JSONBOID) }
         })
+    }
+
+    /// The value's root container, as PostgreSQL stores it.
+    pub fn container(&self) -> &[u8] {
+        // SAFETY: the datum is a jsonb; the detoasted copy lives until the function returns.
+        unsafe {
+            let jsonb = pg_sys::pg_detoast_datum_packed(self.0.cast_mut_ptr());
+            std::slice::from_raw_parts(vardata_any(jsonb).cast(), varsize_any_exhdr(jsonb))
+        }
     }
 
     /// The value as JSON text.
@@ -68,6 +78,36 @@ unsafe impl<'fcx> ArgAbi<'fcx> for JsonbArgument {
 // SAFETY: the SQL type is jsonb, as for pgrx's JsonB.
 unsafe impl SqlTranslatable for JsonbArgument {
     const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(JsonbArgument);
+    const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
+    const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
+    const RETURN_SQL: Result<ReturnsRef, ReturnsError> =
+        Ok(ReturnsRef::One(SqlMappingRef::literal("jsonb")));
+}
+
+/// A jsonb value to return.
+pub struct Jsonb(pub pg_sys::Datum);
+
+impl IntoDatum for Jsonb {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(self.0)
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        pg_sys::JSONBOID
+    }
+}
+
+// SAFETY: the datum goes to the server as it is.
+unsafe impl BoxRet for Jsonb {
+    unsafe fn box_into<'fcx>(self, fcinfo: &mut FcInfo<'fcx>) -> Datum<'fcx> {
+        // SAFETY: a jsonb in memory of the call.
+        unsafe { fcinfo.return_raw_datum(self.0) }
+    }
+}
+
+// SAFETY: the SQL type is jsonb, as for pgrx's JsonB.
+unsafe impl SqlTranslatable for Jsonb {
+    const TYPE_IDENT: &'static str = pgrx::pgrx_resolved_type!(Jsonb);
     const TYPE_ORIGIN: TypeOrigin = TypeOrigin::External;
     const ARGUMENT_SQL: Result<SqlMappingRef, ArgumentError> = Ok(SqlMappingRef::literal("jsonb"));
     const RETURN_SQL: Result<ReturnsRef, ReturnsError> =

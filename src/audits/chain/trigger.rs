@@ -71,7 +71,9 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     let (lane, last) = lane::take_any(row.partition(), ledger);
     // SAFETY: reads the clock.
     let clock = unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH);
-    let given = row.time(Column::Ts).unwrap_or(clock);
+    let Some(given) = row.time(Column::Ts) else {
+        raise(Error::LedgerColumns { column: "ts" })
+    };
     let ts = time::choose(given, clock, last.ts);
     if !time::same_month(given, ts) {
         raise(Error::LedgerColumns { column: "ts" });
