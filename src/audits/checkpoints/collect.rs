@@ -287,7 +287,7 @@ fn write_runs(runs: &[Run], tree_size: u64) {
         "INSERT INTO audits.checkpoint_lanes AS c \
              (first_leaf, tree_size, org_id, lane, first_seq, last_seq, first_ts, last_ts) \
          SELECT n.first_leaf, $1, n.org_id, n.lane, n.first_seq, n.last_seq, n.first_ts, n.last_ts \
-         FROM pg_catalog.unnest($2, $3, $4, $5, $6, $7, $8) \
+         FROM unnest($2, $3, $4, $5, $6, $7, $8) \
              AS n (first_leaf, org_id, lane, first_seq, last_seq, first_ts, last_ts)",
         &[
             store::number(tree_size).into(),
@@ -305,7 +305,7 @@ fn write_runs(runs: &[Run], tree_size: u64) {
         "INSERT INTO audits.lanes AS l \
              (org_id, lane, checkpointed_seq, checkpointed_signature, checkpointed_ts) \
          SELECT n.org_id, n.lane, n.seq, n.signature, n.ts \
-         FROM pg_catalog.unnest($1, $2, $3, $4, $5) AS n (org_id, lane, seq, signature, ts) \
+         FROM unnest($1, $2, $3, $4, $5) AS n (org_id, lane, seq, signature, ts) \
          ON CONFLICT (org_id, lane) DO UPDATE \
          SET checkpointed_seq = excluded.checkpointed_seq, \
              checkpointed_signature = excluded.checkpointed_signature, \

@@ -107,7 +107,7 @@ pub fn write_tiles(tiles: &[Tile]) {
     update(
         "INSERT INTO audits.merkle_tiles AS t (level, tile_index, hashes) \
          SELECT n.level, n.tile_index, n.hashes \
-         FROM pg_catalog.unnest($1, $2, $3) AS n (level, tile_index, hashes) \
+         FROM unnest($1, $2, $3) AS n (level, tile_index, hashes) \
          ON CONFLICT (level, tile_index) DO UPDATE SET hashes = excluded.hashes",
         &[levels.into(), indexes.into(), hashes.into()],
         |_| Ok(()),
