@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies a copy of codeverify's audit ledger without the database and without codeverify.
 
-    psql -c "SET timezone = 'UTC'" \\
+    psql -c "SET client_encoding = 'UTF8'" -c "SET timezone = 'UTC'" -c "SET datestyle = 'ISO'" \\
          -c "\\copy (SELECT * FROM audits.audit_log ORDER BY org_id, lane, seq) TO ledger.csv (FORMAT csv, HEADER)"
     verify_ledger.py [--partial] [ledger.csv]
 
