@@ -91,7 +91,7 @@ def microseconds(text):
         return INFINITIES[text]
     match = TIMESTAMP.fullmatch(text)
     if not match:
-        raise ValueError(f'"{text}" is not a time in DateStyle ISO')
+        raise Unusable(f'"{text}" is not a time as PostgreSQL prints it; copy with SET datestyle = \'ISO\'')
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, sign, *offset, before_christ = match.groups()[6:]
     offset = [int(part or 0) for part in offset]
