@@ -156,6 +156,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC060", "archive_damaged"),
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
     ("VC090", "no_randomness"),
 ];
 
@@ -221,6 +224,7 @@ impl Error {
             Error::LedgerColumns { .. } => Some("The ledger sets id, ts, lane, seq, signature and prev_hash itself.".into()),
             Error::ChainMismatch { field, .. } => Some(match *field {
                 "signature" => "Field signature is not the hash of the entry, or not the one that the next entry continues.".into(),
+                "ts" => "Field ts is not between those of the entries before and after it.".into(),
                 _ => "Field prev_hash is not the signature of the entry before it.".into(),
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
