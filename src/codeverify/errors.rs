@@ -67,6 +67,40 @@ pub enum Error {
     NoLaneIndex,
     #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
     NotTheLedgersTrigger,
+    #[error("{command} on {table} is refused")]
+    LedgerRows {
+        command: &'static str,
+        table: String,
+    },
+    #[error("{object} is guarded against {command}")]
+    LedgerDefinition { command: String, object: String },
+    #[error("the guards of the ledger are called by its triggers only")]
+    NotAGuard,
+    #[error("{partition} cannot be archived")]
+    NotArchivable {
+        partition: String,
+        reason: String,
+        hint: &'static str,
+    },
+    #[error("archive {archive} does not exist, or was pruned before")]
+    NothingToPrune { archive: String },
+    #[error("retention is locked until {until}")]
+    RetentionLocked { until: String },
+    #[error("partition {partition} does not verify")]
+    PartitionDamaged { partition: String, problem: String },
+    #[error("an archive of the ledger is damaged")]
+    ArchiveDamaged { segment: String, problem: String },
+    #[error("{function}() needs a transaction at READ COMMITTED")]
+    NeedsReadCommitted {
+        function: &'static str,
+        code: &'static str,
+    },
+    #[error("a personal field of the entry cannot be stored")]
+    PersonalField { problem: String },
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
     #[error("the ledger's key file cannot be used: {problem}")]
     UnusableKeyFile { problem: &'static str },
     #[error("\"{name}\" cannot be the name of a key")]
@@ -113,6 +147,15 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC050", "ledger_columns"),
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
+    ("VC053", "ledger_is_final"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
+    ("VC058", "not_archivable"),
+    ("VC059", "retention_locked"),
+    ("VC060", "archive_damaged"),
+    ("VC061", "invalid_personal_field"),
+    ("VC062", "ledger_not_accessible"),
     ("VC055", "invalid_signing_key"),
     ("VC056", "no_such_tree"),
     ("VC057", "tree_damaged"),
@@ -146,6 +189,13 @@ impl Error {
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
+            Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
+            Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
+            Error::RetentionLocked { .. } => "VC059",
+            Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
+            Error::NeedsReadCommitted { code, .. } => code,
+            Error::PersonalField { .. } => "VC061",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
             Error::UnusableKeyFile { .. } | Error::InvalidKeyName { .. } | Error::InvalidOrigin => {
                 "VC055"
             }
@@ -174,10 +224,18 @@ impl Error {
             Error::LedgerColumns { .. } => Some("The ledger sets id, ts, lane, seq, signature and prev_hash itself.".into()),
             Error::ChainMismatch { field, .. } => Some(match *field {
                 "signature" => "Field signature is not the hash of the entry, or not the one that the next entry continues.".into(),
+                "ts" => "Field ts is not between those of the entries before and after it.".into(),
                 _ => "Field prev_hash is not the signature of the entry before it.".into(),
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
+            Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
+            Error::NotArchivable { reason, .. } => Some(reason.clone()),
+            Error::PartitionDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
+            Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
+            Error::PersonalField { problem } => Some(problem.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
             Error::TreeDamaged { problem } => Some(problem.clone()),
@@ -232,6 +290,26 @@ impl Error {
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
             Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
             Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::LedgerRows { .. } => {
+                "Append another entry that sets right what this one says; old entries leave with their partition, by audits.archive_partition().".into()
+            }
+            Error::LedgerDefinition { .. } => "Superusers may do it; audits.verify() shows what they did to entries.".into(),
+            Error::NotAGuard => "Use the triggers that codeverify.deploy() makes.".into(),
+            Error::NotArchivable { hint, .. } => (*hint).into(),
+            Error::NothingToPrune { .. } => "SELECT * FROM audits.list_archives() lists them.".into(),
+            Error::RetentionLocked { .. } => "Wait until then: a retention lock cannot be lifted.".into(),
+            Error::PartitionDamaged { .. } => {
+                "Nothing was archived. SELECT * FROM audits.verify_chain() tells what was changed.".into()
+            }
+            Error::ArchiveDamaged { .. } => {
+                "SELECT * FROM audits.verify_archives() tells what was changed; restore the segment from a backup.".into()
+            }
+            Error::NeedsReadCommitted { .. } => "Call it in a transaction at READ COMMITTED.".into(),
+            Error::PersonalField { .. } => {
+                "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
+            }
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
             Error::UnusableKeyFile { .. } => {
                 "Put a key of audits.create_signing_key() into a file that only the server's user can read, and name it in codeverify.ledger_key_file.".into()
             }

@@ -26,8 +26,27 @@ VALUES ('analysis.complete_analysis(uuid)', 'service tenant'),
            ('analysis.reopen_finding(uuid)', 'service tenant'),
            ('analysis.start_analysis(uuid,integer,text,text,text,jsonb)', 'service tenant'),
            ('audits.append(text,text,jsonb,uuid,uuid,uuid,text,text)', 'admin service tenant'),
+           ('audits.archive_partition(regclass)', 'admin'),
            ('audits.chain_entry()', ''),
            ('audits.create_event_id()', 'admin service'),
+           ('audits.describe_partition(regclass)', ''),
+           ('audits.encode_entry(uuid,integer,bigint,text,bigint,uuid,timestamp with time zone,text,text,uuid,uuid,jsonb,text,text)', 'admin auditor ingest service tenant'),
+           ('audits.erase_subject(uuid)', 'admin'),
+           ('audits.find_subject(uuid)', 'admin auditor'),
+           ('audits.forget_personal_fields()', ''),
+           ('audits.hash_entry(uuid,integer,bigint,text,bigint,uuid,timestamp with time zone,text,text,uuid,uuid,jsonb,text,text)', 'admin auditor ingest service tenant'),
+           ('audits.list_archives()', 'admin auditor'),
+           ('audits.list_personal_fields()', 'admin auditor'),
+           ('audits.lock_out_appends()', ''),
+           ('audits.lock_retention(timestamp with time zone)', 'admin'),
+           ('audits.mark_personal(text,text,text)', 'admin'),
+           ('audits.prune_archive(uuid)', 'admin'),
+           ('audits.read_archive(timestamp with time zone,timestamp with time zone)', 'admin auditor tenant'),
+           ('audits.readmit_subject(uuid)', 'admin'),
+           ('audits.retention_locked_until()', 'admin auditor'),
+           ('audits.reveal(jsonb)', 'admin auditor tenant'),
+           ('audits.unmark_personal(text,text)', 'admin'),
+           ('audits.verify_archives()', 'admin auditor'),
            ('auth.authenticate_api_key(text,text)', 'ingest service tenant'),
            ('auth.create_api_key(uuid,text,jsonb,timestamp with time zone,uuid)', 'service tenant'),
            ('codeverify.create_partitions(regclass,text,integer,integer)', ''),
@@ -108,9 +127,11 @@ SELECT is_empty(
         SELECT p.oid::regprocedure
         FROM extension_function AS p
         JOIN pg_language AS l ON l.oid = p.prolang
-        WHERE l.lanname IN ('sql', 'plpgsql') AND p.proconfig[1] IS DISTINCT FROM 'search_path=pg_catalog, pg_temp'
+        WHERE l.lanname IN ('sql', 'plpgsql')
+          AND p.prosqlbody IS NULL
+          AND p.proconfig[1] IS DISTINCT FROM 'search_path=pg_catalog, pg_temp'
     $$,
-    'so has everything in SQL and PL/pgSQL');
+    'so has everything in SQL and PL/pgSQL but what was parsed when it was made');
 SELECT is_empty(
     $$SELECT p.oid::regprocedure FROM extension_function AS p WHERE p.proleakproof$$,
     'none is LEAKPROOF');

@@ -14,7 +14,7 @@ use super::tile::{Place, Tiles, TILE_WIDTH};
 use super::tree::{Edge, Hash, Leaves};
 use crate::audits::encoding::{parse_hash, Entry};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 
 /// Runs of entries that are read at a time.
 const BATCH: usize = 1_000;
@@ -161,7 +161,7 @@ fn recompute(size: u64) -> Recomputed {
         is_whole: true,
     };
     let mut leaves = StoredLeaves::default();
-    let mut progress = ImportProgress::start(c"audits", c"audit_log", 0);
+    let mut progress = Progress::start(Operation::Verify, 0);
     while scan.edge.size() < size {
         let runs = read_runs(scan.edge.size(), size);
         if runs.is_empty() {
@@ -194,13 +194,7 @@ impl Recomputed {
             .get_or_insert(Difference { leaf, kind, entry });
     }
 
-    fn read(
-        &mut self,
-        run: &Run,
-        size: u64,
-        leaves: &mut StoredLeaves,
-        progress: &mut ImportProgress,
-    ) {
+    fn read(&mut self, run: &Run, size: u64, leaves: &mut StoredLeaves, progress: &mut Progress) {
         let wanted = (size - run.first_leaf).min(store::size(run.last_seq - run.first_seq + 1));
         let last_seq = run.first_seq + store::number(wanted) - 1;
         let mut next = run.first_seq;

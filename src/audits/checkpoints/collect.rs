@@ -15,7 +15,7 @@ use super::tree::{Hash, EMPTY_ROOT};
 use crate::audits::encoding::GENESIS;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::{run_script, update};
 use crate::tenancy::sql::to_datum;
 
@@ -101,7 +101,7 @@ struct Collection {
     lane: Option<Lane>,
     stops: usize,
     first_stop: Option<Stop>,
-    progress: ImportProgress,
+    progress: Progress,
 }
 
 /// Makes a checkpoint of all committed entries and returns its note; the last one's where nothing is new.
@@ -207,7 +207,7 @@ impl Collection {
             lane: None,
             stops: 0,
             first_stop: None,
-            progress: ImportProgress::start(c"audits", c"merkle_tiles", 0),
+            progress: Progress::start(Operation::Checkpoint, 0),
         }
     }
 
