@@ -37,6 +37,7 @@ SELECT set_eq(
     $$,
     ARRAY[
     'codeverify.deployment',
+    'codeverify.progress',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',
@@ -60,6 +61,7 @@ SELECT set_eq(
     'audits.retention_locks',
     'audits.subject_keys',
     'audits.statistics',
+    'audits.verifications',
     'auth.api_key_rate_buckets',
     'auth.api_keys',
     'auth.audit_logs',
