@@ -23,7 +23,7 @@ thread_local! {
 fn count_entry() {
     let counted = COUNTED.get() + 1;
     COUNTED.set(counted);
-    if counted % STRIDE == 0 {
+    if counted.is_multiple_of(STRIDE) {
         Progress::count_in_this_process(Operation::Verify, STRIDE);
     }
 }

@@ -29,12 +29,6 @@ pub struct Known {
 }
 
 impl Known {
-    pub const NOTHING: Known = Known {
-        archived: Head::NONE,
-        checkpointed: None,
-        verified: None,
-    };
-
     /// Entries that must be there with the signature that is known, where they have not been archived.
     pub fn points(&self) -> impl Iterator<Item = (Source, Head)> + '_ {
         [

@@ -466,7 +466,9 @@ mod tests {
                 _ => value == seq - 1,
             };
             // At the ends there is nothing within the lane to compare with.
-            prop_assume!(!same && !(field == 1 && seq == 1) && !(field == 2 && seq == 30));
+            let is_end = (field == 1 && seq == 1) || (field == 2 && seq == 30);
+            prop_assume!(!same);
+            prop_assume!(!is_end);
             prop_assert!(!tally((1..=30).map(entry).map(change)).is_chain());
         }
 
