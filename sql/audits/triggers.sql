@@ -44,3 +44,25 @@ EXECUTE FUNCTION audits.refuse_change();
 ALTER TABLE audits.lanes ENABLE ALWAYS TRIGGER lanes_refuse_removal;
 
 COMMENT ON TRIGGER lanes_refuse_removal ON audits.lanes IS 'A lane is not forgotten.';
+
+-- A tile of the Merkle tree gains hashes until it is full; those that it has stay.
+CREATE TRIGGER merkle_tiles_refuse_changes
+BEFORE UPDATE ON audits.merkle_tiles
+FOR EACH ROW
+WHEN (OLD.level <> NEW.level
+      OR OLD.tile_index <> NEW.tile_index
+      OR substring(NEW.hashes FOR length(OLD.hashes)) <> OLD.hashes)
+EXECUTE FUNCTION audits.refuse_change();
+
+ALTER TABLE audits.merkle_tiles ENABLE ALWAYS TRIGGER merkle_tiles_refuse_changes;
+
+COMMENT ON TRIGGER merkle_tiles_refuse_changes ON audits.merkle_tiles IS 'Hashes that are in the tree stay as they are.';
+
+CREATE TRIGGER merkle_tiles_refuse_removal
+BEFORE DELETE OR TRUNCATE ON audits.merkle_tiles
+FOR EACH STATEMENT
+EXECUTE FUNCTION audits.refuse_change();
+
+ALTER TABLE audits.merkle_tiles ENABLE ALWAYS TRIGGER merkle_tiles_refuse_removal;
+
+COMMENT ON TRIGGER merkle_tiles_refuse_removal ON audits.merkle_tiles IS 'The tree only grows.';
