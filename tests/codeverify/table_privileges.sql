@@ -55,6 +55,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('audits.size_report', 'codeverify_admin', 'select'),
            ('audits.size_report', 'codeverify_auditor', 'select'),
            ('audits.size_report', 'codeverify_service', 'select'),
+           ('audits.entries', 'codeverify_tenant', 'select'),
            ('audits.statistics', 'codeverify_tenant', 'select'),
            ('auth.api_key_rate_buckets', 'codeverify_service', 'delete insert update'),
            ('auth.api_key_rate_buckets', 'codeverify_tenant', 'select'),
@@ -165,7 +166,8 @@ SELECT set_eq(
         WHERE c.relkind = 'S' AND a.grantee <> c.relowner
     $$,
     $$
-        VALUES ('audits.audit_log_id_seq', 'codeverify_admin', 'USAGE'),
+        VALUES ('audits.audit_log_id_seq', 'codeverify_admin', 'UPDATE'),
+               ('audits.audit_log_id_seq', 'codeverify_admin', 'USAGE'),
                ('audits.audit_log_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_ingest', 'USAGE'),

@@ -357,7 +357,7 @@ impl<'a> Packer<'a> {
             return Err(self.damaged("the pack does not give back what was packed"));
         }
         for entry in &unpacked {
-            let recomputed = in_scratch_memory(|| recomputed_hash(entry));
+            let recomputed = recomputed_hash(entry);
             if recomputed != Some(entry.signature) {
                 return Err(self.damaged(&format!(
                     "entry {} of lane {} of {}: signature is not the hash of the entry",

@@ -2,6 +2,8 @@
 
 mod columns;
 pub mod held;
+mod held;
+mod landing;
 mod lane;
 mod ledger;
 mod probe;
