@@ -2,7 +2,6 @@
 
 mod columns;
 pub mod held;
-mod held;
 mod landing;
 mod lane;
 mod ledger;
