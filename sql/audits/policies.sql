@@ -14,13 +14,20 @@ ON audits.audit_log
 TO codeverify_service;
 GRANT INSERT ON audits.audit_log TO codeverify_admin;
 
-GRANT USAGE ON SEQUENCE audits.audit_log_id_seq TO codeverify_admin, codeverify_service;
+GRANT USAGE ON SEQUENCE audits.audit_log_id_seq TO codeverify_service;
+-- After a restore, numbers go on where they were.
+GRANT USAGE, UPDATE ON SEQUENCE audits.audit_log_id_seq TO codeverify_admin;
 
 -- Checkpoints are for everybody to keep; the nodes of the tree are read by functions only.
 SELECT tenancy.force_row_security(t.target::regclass)
 FROM (VALUES
     ('audits.checkpoints'),
-    ('audits.merkle_tiles')
+    ('audits.merkle_tiles'),
+    ('audits.verifications'),
+    ('audits.archives'),
+    ('audits.retention_locks'),
+    ('audits.subject_keys'),
+    ('audits.personal_fields')
 ) AS t (target);
 
 CREATE POLICY checkpoints_select ON audits.checkpoints

@@ -101,6 +101,20 @@ pub enum Error {
     LedgerNotYours,
     #[error("audits.tally() is the only caller of the functions that it is made of")]
     NotInAnAggregate,
+    #[error("the ledger's key file cannot be used: {problem}")]
+    UnusableKeyFile { problem: &'static str },
+    #[error("\"{name}\" cannot be the name of a key")]
+    InvalidKeyName { name: String },
+    #[error("the ledger's origin cannot be written in a checkpoint")]
+    InvalidOrigin,
+    #[error("the ledger's tree has never had {tree_size} leaves")]
+    NoSuchTree { tree_size: i64, current: u64 },
+    #[error("a tree of {tree_size} leaves has no leaf {leaf_index}")]
+    NoSuchLeaf { leaf_index: i64, tree_size: i64 },
+    #[error("a tree of {new_size} leaves does not continue one of {old_size}")]
+    NotAContinuation { old_size: i64, new_size: i64 },
+    #[error("the ledger's Merkle tree is damaged")]
+    TreeDamaged { problem: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -134,11 +148,17 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
     ("VC053", "ledger_is_final"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
     ("VC058", "not_archivable"),
     ("VC059", "retention_locked"),
     ("VC060", "archive_damaged"),
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
     ("VC090", "no_randomness"),
 ];
 
@@ -176,6 +196,13 @@ impl Error {
             Error::NeedsReadCommitted { code, .. } => code,
             Error::PersonalField { .. } => "VC061",
             Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
+            Error::UnusableKeyFile { .. } | Error::InvalidKeyName { .. } | Error::InvalidOrigin => {
+                "VC055"
+            }
+            Error::NoSuchTree { .. }
+            | Error::NoSuchLeaf { .. }
+            | Error::NotAContinuation { .. } => "VC056",
+            Error::TreeDamaged { .. } => "VC057",
             Error::NoRandomness => "VC090",
         }
     }
@@ -197,6 +224,7 @@ impl Error {
             Error::LedgerColumns { .. } => Some("The ledger sets id, ts, lane, seq, signature and prev_hash itself.".into()),
             Error::ChainMismatch { field, .. } => Some(match *field {
                 "signature" => "Field signature is not the hash of the entry, or not the one that the next entry continues.".into(),
+                "ts" => "Field ts is not between those of the entries before and after it.".into(),
                 _ => "Field prev_hash is not the signature of the entry before it.".into(),
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
@@ -208,6 +236,9 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
+            Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
+            Error::TreeDamaged { problem } => Some(problem.clone()),
             _ => None,
         }
     }
@@ -279,6 +310,17 @@ impl Error {
             }
             Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
             Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
+            Error::UnusableKeyFile { .. } => {
+                "Put a key of audits.create_signing_key() into a file that only the server's user can read, and name it in codeverify.ledger_key_file.".into()
+            }
+            Error::InvalidKeyName { .. } => "Use one such as example.org/ledger, without spaces and plus signs.".into(),
+            Error::InvalidOrigin => "Set codeverify.ledger_origin to one line such as example.org/ledger.".into(),
+            Error::NoSuchTree { .. } => "Make a checkpoint with audits.checkpoint(), or see audits.checkpoints.".into(),
+            Error::NoSuchLeaf { .. } => "Find an entry's leaf with audits.leaf_index(id).".into(),
+            Error::NotAContinuation { .. } => "Give the smaller size first.".into(),
+            Error::TreeDamaged { .. } => {
+                "Somebody changed audits.merkle_tiles or audits.checkpoints: compare with audits.verify_against(note) and a note that was kept outside, and restore from a backup.".into()
+            }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

@@ -7,6 +7,7 @@ SELECT * FROM no_plan();
 \ir ../value_checks.sql
 
 -- The ledger refuses every UPDATE; here it is the constraints below that are tried.
+SET CONSTRAINTS ALL IMMEDIATE;
 DO $$
 DECLARE
     ledger_table regclass;

@@ -163,7 +163,8 @@ SELECT set_eq(
         WHERE c.relkind = 'S' AND a.grantee <> c.relowner
     $$,
     $$
-        VALUES ('audits.audit_log_id_seq', 'codeverify_admin', 'USAGE'),
+        VALUES ('audits.audit_log_id_seq', 'codeverify_admin', 'UPDATE'),
+               ('audits.audit_log_id_seq', 'codeverify_admin', 'USAGE'),
                ('audits.audit_log_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_service', 'USAGE'),
                ('observability.logs_id_seq', 'codeverify_ingest', 'USAGE'),

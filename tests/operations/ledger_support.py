@@ -13,6 +13,7 @@ virtual_environment.enter()
 
 import os
 import random
+import re
 import subprocess
 import tempfile
 import threading
@@ -96,6 +97,11 @@ class Cluster:
 
     def kill9(self):
         self._call("kill9")
+
+    def owner_and_data(self):
+        """The OS user that it runs as, and its data directory."""
+        status = self._call("status")
+        return re.search(r" as (\S+), data in (.*)$", status, re.MULTILINE).groups()
 
     def destroy(self):
         self._call("destroy")
@@ -427,7 +433,7 @@ def faults_outside(database):
         return []
     with tempfile.NamedTemporaryFile(suffix=".csv") as file:
         with connect(database) as connection, connection.cursor().copy(
-                "COPY (SELECT * FROM audits.audit_log) TO STDOUT (FORMAT csv, HEADER)") as copy:
+                "COPY (SELECT * FROM audits.audit_log ORDER BY org_id, lane, seq) TO STDOUT (FORMAT csv, HEADER)") as copy:
             for data in copy:
                 file.write(data)
         file.flush()

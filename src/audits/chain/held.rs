@@ -27,11 +27,21 @@ impl Head {
     };
 }
 
+/// What tells whether a row has come to the table; the glue makes something of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Landing {
+    pub row: u64,
+    pub partition: u32,
+    /// How many rows the transaction had inserted into the partition before; None when nobody counts.
+    pub inserted: Option<i64>,
+}
+
 /// A head, and the subtransaction that made it so.
 #[derive(Debug)]
 struct Version {
     subtransaction: u32,
     head: Head,
+    landing: Option<Landing>,
 }
 
 /// The lanes held. PostgreSQL numbers subtransactions in the order in which they start, so that those
@@ -61,19 +71,43 @@ impl HeldLanes {
 
     /// The last entry of a lane that is held.
     pub fn head(&self, ledger: Ledger, lane: i32) -> Option<Head> {
-        let versions = self.versions.get(&(ledger, lane))?;
-        versions.last().map(|version| version.head)
+        self.last(ledger, lane).map(|version| version.head)
     }
 
-    /// The lane is held, or has a new last entry.
-    pub fn set(&mut self, ledger: Ledger, lane: i32, head: Head, subtransaction: u32) {
+    /// The row of that entry, if this transaction has made it.
+    pub fn landing(&self, ledger: Ledger, lane: i32) -> Option<Landing> {
+        self.last(ledger, lane).and_then(|version| version.landing)
+    }
+
+    fn last(&self, ledger: Ledger, lane: i32) -> Option<&Version> {
+        self.versions.get(&(ledger, lane))?.last()
+    }
+
+    /// All lanes that are held, with the last entry of each.
+    pub fn heads(&self) -> impl Iterator<Item = ((Ledger, i32), Head)> + '_ {
+        self.versions
+            .iter()
+            .filter_map(|(place, versions)| Some((*place, versions.last()?.head)))
+    }
+
+    /// The lane is held, and this is its last entry, in the table or on the way there.
+    pub fn set(
+        &mut self,
+        ledger: Ledger,
+        lane: i32,
+        head: Head,
+        landing: Option<Landing>,
+        subtransaction: u32,
+    ) {
+        let version = Version {
+            subtransaction,
+            head,
+            landing,
+        };
         let versions = self.versions.entry((ledger, lane)).or_default();
         match versions.last_mut() {
-            Some(last) if last.subtransaction == subtransaction => last.head = head,
-            _ => versions.push(Version {
-                subtransaction,
-                head,
-            }),
+            Some(last) if last.subtransaction == subtransaction => *last = version,
+            _ => versions.push(version),
         }
     }
 
@@ -126,7 +160,7 @@ mod tests {
     #[test]
     fn a_rollback_forgets_the_lanes_that_were_taken_since() {
         let mut held = HeldLanes::default();
-        held.set(LEDGER, 3, head(7), 2);
+        held.set(LEDGER, 3, head(7), None, 2);
         held.choose(LEDGER, 3);
         held.abort_subtransaction(2);
         assert_eq!(held.head(LEDGER, 3), None);
@@ -136,9 +170,9 @@ mod tests {
     #[test]
     fn a_released_savepoint_keeps_its_entries_until_the_parent_is_rolled_back() {
         let mut held = HeldLanes::default();
-        held.set(LEDGER, 3, head(7), 1);
-        held.set(LEDGER, 3, head(8), 2);
-        held.set(LEDGER, 3, head(9), 3);
+        held.set(LEDGER, 3, head(7), None, 1);
+        held.set(LEDGER, 3, head(8), None, 2);
+        held.set(LEDGER, 3, head(9), None, 3);
         held.commit_subtransaction(3, 2);
         assert_eq!(held.head(LEDGER, 3), Some(head(9)));
         held.abort_subtransaction(2);
@@ -171,7 +205,7 @@ mod tests {
                 match step {
                     Step::Append => {
                         let seq = current.unwrap_or(100) + 1;
-                        held.set(LEDGER, 0, head(seq), subtransaction);
+                        held.set(LEDGER, 0, head(seq), None, subtransaction);
                         current = Some(seq);
                     }
                     Step::Savepoint => {

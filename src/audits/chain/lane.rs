@@ -1,12 +1,13 @@
 //! Takes a lane for the transaction: the lock that only one writer has, from its first entry until it ends.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::c_void;
 
 use pgrx::pg_sys;
 
-use super::held::{Head, HeldLanes, Ledger};
+use super::held::{Head, HeldLanes, Landing, Ledger};
+use super::landing;
 use super::ledger::{self, audit_log, find_head, is_registered};
 use super::probe::Table;
 use crate::audits::settings;
@@ -18,21 +19,23 @@ use crate::tenancy::sql::to_datum;
 /// more lanes than this keeps other writers away altogether.
 const MOST_LANE_LOCKS: usize = 1_000;
 
+/// How many lanes a backend keeps in mind from one transaction to the next.
+const MOST_KNOWN: usize = 1_000;
+
 thread_local! {
     static HELD: RefCell<HeldLanes> = RefCell::default();
     /// Lanes that are in audits.lanes, as seen when no transaction of ours could still take that back.
     static REGISTERED: RefCell<HashSet<(Ledger, i32)>> = RefCell::default();
+    /// The last seq that this backend has committed in a lane: where to start looking for the lane's end.
+    static KNOWN: RefCell<HashMap<(Ledger, i32), i64>> = RefCell::default();
     static HAS_CALLBACKS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The lane that the transaction's entries in a ledger go to, and its last entry.
 pub fn take_any(partition: Table, ledger: Ledger) -> (i32, Head) {
-    let held = HELD.with_borrow(|held| {
-        let lane = held.current_lane(ledger)?;
-        Some((lane, held.head(ledger, lane)?))
-    });
-    if let Some(held) = held {
-        return held;
+    let current = HELD.with_borrow(|held| held.current_lane(ledger));
+    if let Some(lane) = current {
+        return (lane, head_of_locked(partition, ledger, lane));
     }
     let lane = lock_any(ledger);
     let head = head_of_locked(partition, ledger, lane);
@@ -43,30 +46,37 @@ pub fn take_any(partition: Table, ledger: Ledger) -> (i32, Head) {
 
 /// Takes the lane that an entry which arrives says it is in. Returns its last entry.
 pub fn take(partition: Table, ledger: Ledger, lane: i32) -> Head {
-    if let Some(head) = HELD.with_borrow(|held| held.head(ledger, lane)) {
-        return head;
-    }
-    if !lock_table_instead() {
+    let is_held = HELD.with_borrow(|held| held.head(ledger, lane).is_some());
+    if !is_held && !lock_table_instead() {
         lock(ledger, lane, true);
     }
     head_of_locked(partition, ledger, lane)
 }
 
-/// The lane has a new last entry.
-pub fn advance(ledger: Ledger, lane: i32, head: Head) {
+/// The row that the trigger returns to the partition is the lane's new last entry.
+pub fn advance(partition: Table, ledger: Ledger, lane: i32, head: Head) {
+    set_head(ledger, lane, head, Some(landing::expect(partition)));
+}
+
+fn set_head(ledger: Ledger, lane: i32, head: Head, landing: Option<Landing>) {
     // SAFETY: a look at the transaction's state.
     let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
-    HELD.with_borrow_mut(|held| held.set(ledger, lane, head, subtransaction));
+    HELD.with_borrow_mut(|held| held.set(ledger, lane, head, landing, subtransaction));
 }
 
 /// Only after the lock was taken: what is committed then stays the head until this transaction ends.
 fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
+    let (held, landing) =
+        HELD.with_borrow(|held| (held.head(ledger, lane), held.landing(ledger, lane)));
+    if let Some(head) = held {
+        if landing.is_none_or(|landing| landing::is_sure(landing, partition)) {
+            return head;
+        }
+    }
     follow_transactions();
-    let head = HELD
-        .with_borrow(|held| held.head(ledger, lane))
-        .or_else(|| find_head(partition, ledger, lane))
-        .unwrap_or(Head::NONE);
-    advance(ledger, lane, head);
+    let known = KNOWN.with_borrow(|known| known.get(&(ledger, lane)).copied());
+    let head = find_head(partition, ledger, lane, known).unwrap_or(Head::NONE);
+    set_head(ledger, lane, head, None);
     head
 }
 
@@ -193,10 +203,26 @@ unsafe extern "C-unwind" fn end_transaction(
     {
         HELD.with(|held| {
             if let Ok(mut held) = held.try_borrow_mut() {
+                if event == XACT_EVENT_COMMIT {
+                    remember(&held);
+                }
                 held.clear();
             }
         });
     }
+}
+
+fn remember(held: &HeldLanes) {
+    KNOWN.with(|known| {
+        let Ok(mut known) = known.try_borrow_mut() else {
+            return;
+        };
+        if known.len() + held.len() > MOST_KNOWN {
+            known.clear();
+        }
+        let heads = held.heads().take(MOST_KNOWN);
+        known.extend(heads.map(|(place, head)| (place, head.seq)));
+    });
 }
 
 unsafe extern "C-unwind" fn end_subtransaction(

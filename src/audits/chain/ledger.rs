@@ -87,9 +87,13 @@ fn relation(schema: &CStr, name: &CStr) -> pg_sys::Oid {
 }
 
 /// The last entry of a lane as committed now, in whichever partition it is or in an archive.
-/// `partition` is one that is open already.
-pub fn find_head(partition: Table, ledger: Ledger, lane: i32) -> Option<Head> {
-    find_last(partition, &[Key::Uuid(ledger), Key::Int4(lane)])
+/// `partition` is one that is open already. `known` is a seq that the lane has, or had: without one the look-up
+/// reads an index page to its end.
+pub fn find_head(partition: Table, ledger: Ledger, lane: i32, known: Option<i64>) -> Option<Head> {
+    let place = [Key::Uuid(ledger), Key::Int4(lane)];
+    known
+        .and_then(|seq| find_last(partition, &[place[0], place[1], Key::AtLeast(seq)]))
+        .or_else(|| find_last(partition, &place))
         .map(|stored| stored.head)
         .or_else(|| find_archived_head(ledger, lane))
 }

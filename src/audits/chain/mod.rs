@@ -2,6 +2,7 @@
 
 mod columns;
 pub mod held;
+mod landing;
 mod lane;
 mod ledger;
 mod probe;

@@ -15,6 +15,8 @@ pub enum Key {
     Uuid(Option<Uuid>),
     Int4(i32),
     Int8(i64),
+    /// That number or more.
+    AtLeast(i64),
 }
 
 /// A row that was found, while its page is pinned.
@@ -84,6 +86,35 @@ impl Table {
         // SAFETY: the relation is open.
         unsafe {
             pg_sys::RelationGetNumberOfBlocksInFork(self.0, pg_sys::ForkNumber::MAIN_FORKNUM) == 0
+        }
+    }
+
+    /// How many rows this transaction has inserted into it, rolled back ones not counted; None when the
+    /// server does not count (track_counts is off).
+    pub fn rows_inserted(self) -> Option<i64> {
+        // SAFETY: the relation is open; its count, where there is one, is the server's own.
+        unsafe {
+            if !(*self.0).pgstat_enabled {
+                return None;
+            }
+            let counts = (*self.0).pgstat_info;
+            if counts.is_null() {
+                return Table::rows_inserted_into(self.oid());
+            }
+            Some(sum_inserted(counts))
+        }
+    }
+
+    /// The same for a table that need not be open.
+    pub fn rows_inserted_into(oid: pg_sys::Oid) -> Option<i64> {
+        // SAFETY: a look-up in this backend's counts; without any, no row was inserted.
+        unsafe {
+            let counts = pg_sys::find_tabstat_entry(oid);
+            Some(if counts.is_null() {
+                0
+            } else {
+                sum_inserted(counts)
+            })
         }
     }
 
@@ -203,6 +234,13 @@ impl<const N: usize> Path<N> {
                             pg_sys::Datum::from(*number),
                         );
                     }
+                    Key::AtLeast(number) => pg_sys::ScanKeyInit(
+                        scan_key,
+                        column,
+                        pg_sys::BTGreaterEqualStrategyNumber as u16,
+                        pg_sys::Oid::from(pg_sys::F_INT8GE),
+                        pg_sys::Datum::from(*number),
+                    ),
                 }
             }
         }
@@ -230,6 +268,22 @@ impl<const N: usize> Path<N> {
             pg_sys::index_close(index, pg_sys::AccessShareLock as i32);
             found
         }
+    }
+}
+
+/// # Safety
+/// `counts` are those of a relation.
+unsafe fn sum_inserted(counts: *const pg_sys::PgStat_TableStatus) -> i64 {
+    // SAFETY: one element for each level of savepoints, which lives until that is over.
+    unsafe {
+        let mut sum = 0;
+        let mut level = (*counts).trans;
+        while !level.is_null() {
+            // A row whose insertion was given up for a conflict counts as deleted.
+            sum += (*level).tuples_inserted - (*level).tuples_deleted;
+            level = (*level).upper;
+        }
+        sum
     }
 }
 

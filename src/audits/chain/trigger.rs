@@ -85,7 +85,7 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     }
     let seq = last.seq + 1;
     let signature = hash(&row, lane, seq, last.signature, ts);
-    lane::advance(ledger, lane, Head { seq, signature, ts });
+    lane::advance(row.partition(), ledger, lane, Head { seq, signature, ts });
 
     row.set_hash(Column::Signature, &signature);
     row.set_hash(Column::PrevHash, &last.signature);
@@ -154,6 +154,10 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
     if seq == 1 && prev_hash != GENESIS {
         mismatch("prev_hash");
     }
+    // Later entries have later times: that is how a lane's last one is found.
+    if last.seq > 0 && seq != last.seq && (seq > last.seq) != (ts > last.ts) {
+        mismatch("ts");
+    }
     if seq == last.seq + 1 {
         if prev_hash != last.signature {
             mismatch("prev_hash");
@@ -170,7 +174,7 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
         );
     }
     if seq > last.seq {
-        lane::advance(ledger, lane, Head { seq, signature, ts });
+        lane::advance(row.partition(), ledger, lane, Head { seq, signature, ts });
     }
     row.finish()
 }

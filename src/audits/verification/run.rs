@@ -93,7 +93,8 @@ struct Run<'a> {
 /// Entries and links whose fault is told when the whole ledger has been seen.
 #[derive(Default)]
 struct Notebook {
-    altered: Vec<(Ledger, i32, walk::Entry)>,
+    /// With whether they have been told of.
+    altered: Vec<(Ledger, i32, walk::Entry, bool)>,
     broken: Vec<(Ledger, i32, Break)>,
 }
 
@@ -105,8 +106,10 @@ struct LaneNotes<'a> {
 }
 
 impl Doubts for LaneNotes<'_> {
-    fn altered(&mut self, entry: &walk::Entry) {
-        self.notebook.altered.push((self.ledger, self.lane, *entry));
+    fn altered(&mut self, entry: &walk::Entry, is_told: bool) {
+        self.notebook
+            .altered
+            .push((self.ledger, self.lane, *entry, is_told));
     }
 
     fn broken(&mut self, between: Break) {
@@ -487,7 +490,7 @@ impl Run<'_> {
     /// Tells of altered entries past the number that is looked into.
     fn tell_surplus(&mut self) {
         while self.doubts.altered.len() > MOST_DOUBTS {
-            if let Some((ledger, lane, entry)) = self.doubts.altered.pop() {
+            if let Some((ledger, lane, entry, false)) = self.doubts.altered.pop() {
                 self.tell_altered(ledger, lane, &entry);
             }
         }
@@ -511,7 +514,7 @@ impl Run<'_> {
         }
         let mut suspects: Vec<Suspect> = Vec::new();
         let mut size = 0;
-        for (ledger, lane, entry) in &altered {
+        for (ledger, lane, entry, _) in &altered {
             if let Some(suspect) = self.find_suspect(*ledger, *lane, entry) {
                 size += suspect.size();
                 if size > MOST_SUSPECT_BYTES {
@@ -526,12 +529,13 @@ impl Run<'_> {
             lanes.extend(row.int4(1).map(|lane| (row.uuid(0), lane)));
             true
         });
-        for (ledger, lane, entry) in &altered {
+        for (ledger, lane, entry, is_told) in &altered {
             let suspect = suspects.iter().find(|suspect| {
                 suspect.place == (*ledger, *lane, entry.seq) && suspect.id == entry.id
             });
             let origin = suspect.and_then(|suspect| suspect.origin(&suspects, &lanes));
             match origin {
+                None if *is_told => {}
                 None => self.tell_altered(*ledger, *lane, entry),
                 Some((other, of_lane, seq)) => {
                     let is_same_lane = (other, of_lane) == (*ledger, *lane);
