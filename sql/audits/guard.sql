@@ -100,25 +100,6 @@ $function$;
 COMMENT ON FUNCTION audits.guard_partition(regclass) IS
     'Makes a partition of the ledger like the others: owner, no grants, isolation, and the trigger that does not come with the table. Runs by itself when a partition is created or attached.';
 
-CREATE FUNCTION audits.list_functions()
-RETURNS TABLE (schema oid, owner oid)
-LANGUAGE sql
-STABLE
-ROWS 20
-SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT DISTINCT p.pronamespace, p.proowner
-    FROM pg_catalog.pg_extension AS e
-    JOIN pg_catalog.pg_depend AS d ON d.refobjid = e.oid
-    JOIN pg_catalog.pg_proc AS p ON p.oid = d.objid
-    WHERE e.extname = 'codeverify'
-      AND d.refclassid = 'pg_catalog.pg_extension'::regclass
-      AND d.classid = 'pg_catalog.pg_proc'::regclass
-      AND d.deptype = 'e'
-$function$;
-COMMENT ON FUNCTION audits.list_functions() IS
-    'The schemas that hold functions of the extension, and who owns them: dropping one of those with all that is in it would drop the extension.';
-
 CREATE FUNCTION audits.guard_definitions()
 RETURNS event_trigger
 LANGUAGE c

@@ -22,7 +22,12 @@ GRANT USAGE, UPDATE ON SEQUENCE audits.audit_log_id_seq TO codeverify_admin;
 SELECT tenancy.force_row_security(t.target::regclass)
 FROM (VALUES
     ('audits.checkpoints'),
-    ('audits.merkle_tiles')
+    ('audits.merkle_tiles'),
+    ('audits.verifications'),
+    ('audits.archives'),
+    ('audits.retention_locks'),
+    ('audits.subject_keys'),
+    ('audits.personal_fields')
 ) AS t (target);
 
 CREATE POLICY checkpoints_select ON audits.checkpoints

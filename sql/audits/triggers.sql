@@ -44,3 +44,21 @@ EXECUTE FUNCTION audits.refuse_change();
 ALTER TABLE audits.lanes ENABLE ALWAYS TRIGGER lanes_refuse_removal;
 
 COMMENT ON TRIGGER lanes_refuse_removal ON audits.lanes IS 'A lane is not forgotten.';
+
+-- Every session keeps them in memory.
+CREATE TRIGGER personal_fields_forget
+AFTER INSERT OR UPDATE OR DELETE ON audits.personal_fields
+FOR EACH ROW
+EXECUTE FUNCTION audits.forget_personal_fields();
+
+CREATE TRIGGER personal_fields_forget_all
+AFTER TRUNCATE ON audits.personal_fields
+FOR EACH STATEMENT
+EXECUTE FUNCTION audits.forget_personal_fields();
+
+ALTER TABLE audits.personal_fields
+    ENABLE ALWAYS TRIGGER personal_fields_forget,
+    ENABLE ALWAYS TRIGGER personal_fields_forget_all;
+
+COMMENT ON TRIGGER personal_fields_forget ON audits.personal_fields IS 'Lets every session read the table again.';
+COMMENT ON TRIGGER personal_fields_forget_all ON audits.personal_fields IS 'Lets every session read the table again.';

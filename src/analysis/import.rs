@@ -8,7 +8,7 @@ use crate::audits::chain::record::record;
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::sarif_max_bytes;
 use crate::tenancy::context::require_permission;
@@ -67,7 +67,7 @@ pub fn import<'a>(
     })?;
     check_size(bytes)?;
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let mut progress = ImportProgress::start(c"analysis", c"findings", bytes);
+    let mut progress = Progress::start(Operation::Import, bytes);
     let runs = read(text())?;
     let outcomes: Vec<Outcome> = as_owner(|| {
         runs.into_iter()
@@ -124,12 +124,7 @@ fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Er
     }
 }
 
-fn store_run(
-    org_id: Uuid,
-    analysis_id: pgrx::Uuid,
-    run: Run,
-    progress: &mut ImportProgress,
-) -> Outcome {
+fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run, progress: &mut Progress) -> Outcome {
     let sent = run.results.len();
     let suppressed = run
         .results

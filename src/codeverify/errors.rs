@@ -97,6 +97,10 @@ pub enum Error {
     },
     #[error("a personal field of the entry cannot be stored")]
     PersonalField { problem: String },
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -134,6 +138,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC059", "retention_locked"),
     ("VC060", "archive_damaged"),
     ("VC061", "invalid_personal_field"),
+    ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
 ];
 
@@ -170,6 +175,7 @@ impl Error {
             Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
             Error::NeedsReadCommitted { code, .. } => code,
             Error::PersonalField { .. } => "VC061",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
             Error::NoRandomness => "VC090",
         }
     }
@@ -272,6 +278,8 @@ impl Error {
             Error::PersonalField { .. } => {
                 "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
             }
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

@@ -118,8 +118,13 @@ SELECT set_eq(
           AND NOT EXISTS (SELECT FROM pg_policy AS p WHERE p.polrelid = c.oid AND p.polpermissive)
     $$,
     ARRAY[
+        'audits.archive_segments',
+        'audits.archives',
         'audits.lanes',
         'audits.merkle_tiles',
+        'audits.personal_fields',
+        'audits.retention_locks',
+        'audits.subject_keys',
         'auth.password_resets',
         'auth.sessions'
     ],

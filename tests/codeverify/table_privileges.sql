@@ -52,6 +52,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('audits.audit_log', 'codeverify_admin', 'insert'),
            ('audits.audit_log', 'codeverify_service', 'insert(some)'),
            ('audits.audit_log', 'codeverify_tenant', 'select'),
+           ('audits.entries', 'codeverify_tenant', 'select'),
            ('audits.statistics', 'codeverify_tenant', 'select'),
            ('auth.api_key_rate_buckets', 'codeverify_service', 'delete insert update'),
            ('auth.api_key_rate_buckets', 'codeverify_tenant', 'select'),

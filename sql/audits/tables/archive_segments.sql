@@ -2,7 +2,7 @@
 -- other entries can still be verified.
 CREATE TABLE audits.archive_segments (
     id         uuid        NOT NULL DEFAULT gen_random_uuid(),
-    org_id     uuid,
+    org_id     uuid DEFAULT tenancy.current_org_id(),
     archive_id uuid        NOT NULL,
     place      int         NOT NULL,
     lanes      int[]       NOT NULL,

@@ -2,7 +2,7 @@
 CREATE TABLE audits.checkpoint_lanes (
     first_leaf bigint      NOT NULL,
     tree_size  bigint      NOT NULL,
-    org_id     uuid                 DEFAULT tenancy.current_org_id(),
+    org_id     uuid DEFAULT tenancy.current_org_id(),
     lane       int         NOT NULL,
     first_seq  bigint      NOT NULL,
     last_seq   bigint      NOT NULL,

@@ -14,7 +14,7 @@ use crate::audits::encoding::{Hash, GENESIS};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::memory::in_scratch_memory;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::{run_script, update, update_one};
 use crate::codeverify::segment::MAX_ROWS;
 use crate::codeverify::snapshot::require_read_committed;
@@ -185,7 +185,7 @@ struct Packed {
 /// Takes entries in order, checks them, and stores them in segments.
 struct Packer<'a> {
     partition: &'a Partition,
-    progress: ImportProgress,
+    progress: Progress,
     waiting: Vec<ArchivedEntry>,
     waiting_bytes: usize,
     lane: Option<LaneEnd>,
@@ -196,7 +196,7 @@ impl<'a> Packer<'a> {
     fn new(partition: &'a Partition) -> Packer<'a> {
         Packer {
             partition,
-            progress: ImportProgress::start(c"audits", c"archives", 0),
+            progress: Progress::start(Operation::Archive, 0),
             waiting: Vec::new(),
             waiting_bytes: 0,
             lane: None,
@@ -357,7 +357,7 @@ impl<'a> Packer<'a> {
             return Err(self.damaged("the pack does not give back what was packed"));
         }
         for entry in &unpacked {
-            let recomputed = in_scratch_memory(|| recomputed_hash(entry));
+            let recomputed = recomputed_hash(entry);
             if recomputed != Some(entry.signature) {
                 return Err(self.damaged(&format!(
                     "entry {} of lane {} of {}: signature is not the hash of the entry",

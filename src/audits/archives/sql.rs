@@ -7,11 +7,10 @@ use serde_json::json;
 
 use super::entry::ArchivedEntry;
 use super::packing;
-use super::payload::read_jsonb;
 use super::reading;
 use super::stored::{Scope, Span};
 use super::verification::{self, Finding};
-use crate::codeverify::jsonb::Jsonb;
+use crate::codeverify::jsonb::{self, Jsonb};
 use crate::codeverify::owner::{as_owner, caller_has_role, OWNER_ROLE};
 use crate::codeverify::raise::or_raise;
 use crate::tenancy::settings;
@@ -134,7 +133,7 @@ fn read_archive(
             action,
             actor_id.map(to_datum),
             resource_id.map(to_datum),
-            read_jsonb(&payload).map(Jsonb),
+            jsonb::from_text(&payload).map(Jsonb),
             ip_address,
             user_agent,
             hex::encode(signature),

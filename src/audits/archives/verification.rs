@@ -14,7 +14,6 @@ use super::root::GrowingRoot;
 use super::stored::{find_segments, read_segment, Scope, SegmentPlace, Span, StoredSegment};
 use crate::audits::encoding::{Hash, GENESIS};
 use crate::codeverify::interrupts::check_for_interrupts;
-use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::select;
 use crate::tenancy::sql::to_datum;
@@ -288,7 +287,7 @@ impl Verifier<'_> {
                         entry.seq, entry.lane
                     ),
                 );
-            } else if in_scratch_memory(|| recomputed_hash(entry)) != Some(signature) {
+            } else if recomputed_hash(entry) != Some(signature) {
                 self.find_entry(
                     entry,
                     "altered",

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::ledger::{read_hash, POSTGRES_EPOCH};
 use super::probe::Table;
 use crate::audits::encoding::Hash;
+use crate::codeverify::jsonb::content_of;
 
 /// A column of audit_log.
 #[derive(Clone, Copy)]
@@ -170,8 +171,14 @@ impl NewRow {
             .map(|bytes| unsafe { std::str::from_utf8_unchecked(bytes) })
     }
 
+    /// As it has been set, or as it arrived.
     pub fn jsonb(&self, column: Column) -> Option<&[u8]> {
-        self.bytes(column)
+        let place = self.places[column as usize];
+        match self.changes.iter().find(|(changed, _)| *changed == place) {
+            // SAFETY: a jsonb in the memory of the row that is being inserted.
+            Some((_, value)) => Some(unsafe { content_of(*value) }),
+            None => self.bytes(column),
+        }
     }
 
     /// Sets a column when [`NewRow::finish`] makes the new row.

@@ -1,7 +1,7 @@
 //! Puts new entries into the ledger: lanes, heads, hashes.
 
 mod columns;
-mod held;
+pub mod held;
 mod landing;
 mod lane;
 mod ledger;

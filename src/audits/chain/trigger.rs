@@ -10,6 +10,7 @@ use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
 use crate::audits::encoding::sql::or_raise;
 use crate::audits::encoding::{Entry, Hash, GENESIS};
+use crate::audits::erasure::sealing;
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::{self, raise};
@@ -68,6 +69,10 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         references::check(ledger, row.uuid(Column::ActorId));
     }
 
+    if let Some(sealed) = seal(&row) {
+        row.set(Column::Payload, sealed);
+    }
+
     let (lane, last) = lane::take_any(row.partition(), ledger);
     // SAFETY: reads the clock.
     let clock = unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH);
@@ -88,6 +93,26 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     row.set(Column::Lane, Datum::from(lane));
     row.set(Column::Seq, Datum::from(seq));
     row.finish()
+}
+
+/// The payload with its personal fields encrypted; None when it has none.
+fn seal(row: &NewRow) -> Option<Datum> {
+    let stored = row.datum(Column::Payload)?;
+    let content = row.jsonb(Column::Payload)?;
+    let entity = row.text(Column::Entity);
+    if !sealing::may_be_personal(content, entity) {
+        return None;
+    }
+    sealing::seal(
+        stored,
+        &sealing::Entry {
+            org_id: row.uuid(Column::OrgId),
+            event_id: row.uuid(Column::EventId)?,
+            entity,
+            actor_id: row.uuid(Column::ActorId),
+            resource_id: row.uuid(Column::ResourceId),
+        },
+    )
 }
 
 /// Lets an entry in that has its place and its hashes already: from a dump or another server.

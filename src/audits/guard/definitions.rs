@@ -17,7 +17,8 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{run_script, update};
 
-/// A relation of the ledger that is not in its schema: a partition that somebody attached, and its indexes.
+/// A relation of the ledger that its schema does not tell of after the command: a partition that is in another
+/// one, with its indexes, or whatever may be about to be moved out.
 struct Outsider {
     id: pg_sys::Oid,
     schema: String,
@@ -59,6 +60,25 @@ fn ask<R>(
     as_owner(|| update(sql, arguments, read))
 }
 
+/// The schemas that hold functions of the extension, and who owns those: dropping one of either with all that is
+/// in it drops the extension. No function of the ledger is called here, whose schema may just have been renamed.
+macro_rules! with_functions {
+    ($query:literal) => {
+        concat!(
+            "WITH functions (schema, owner) AS ( \
+                 SELECT p.pronamespace, p.proowner \
+                 FROM pg_catalog.pg_extension AS e \
+                 JOIN pg_catalog.pg_depend AS d ON d.refobjid = e.oid \
+                 JOIN pg_catalog.pg_proc AS p ON p.oid = d.objid \
+                 WHERE e.extname = 'codeverify' \
+                   AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass \
+                   AND d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass \
+                   AND d.deptype = 'e') ",
+            $query
+        )
+    };
+}
+
 fn outsider_ids() -> Vec<pg_sys::Oid> {
     OUTSIDERS.with_borrow(|outsiders| outsiders.iter().map(|outsider| outsider.id).collect())
 }
@@ -72,7 +92,9 @@ impl Command {
         if is_free() {
             return Ok(());
         }
-        OUTSIDERS.set(self.find_outsiders());
+        // SAFETY: as promised by the caller.
+        let moves = unsafe { (*self.statement).type_ } == pg_sys::NodeTag::T_AlterObjectSchemaStmt;
+        OUTSIDERS.set(self.find_outsiders(moves));
         // SAFETY: as promised by the caller.
         let (targets, clearance) = unsafe {
             look_ahead(self.statement);
@@ -149,7 +171,7 @@ impl Command {
         }
     }
 
-    fn find_outsiders(&self) -> Vec<Outsider> {
+    fn find_outsiders(&self, moves: bool) -> Vec<Outsider> {
         ask(
             "SELECT c.oid, n.nspname::text, c.relname::text \
              FROM pg_catalog.pg_class AS p \
@@ -159,8 +181,12 @@ impl Command {
              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
              WHERE p.relname = 'audit_log' \
                AND p.relnamespace = $1 \
-               AND c.relnamespace <> $1",
-            &[self.schema.into()],
+               AND c.relnamespace <> $1 \
+             UNION ALL \
+             SELECT c.oid, '', '' \
+             FROM pg_catalog.pg_class AS c \
+             WHERE $2 AND c.relnamespace = $1",
+            &[self.schema.into(), moves.into()],
             |rows| {
                 rows.map(|row| {
                     Ok(Outsider {
@@ -181,15 +207,15 @@ impl Command {
             |mut rows: SpiTupleTable| rows.next().map_or(Ok(None), |row| row.get::<String>(1));
         match clearance {
             Clearance::Schemas(names) => ask(
-                "SELECT 'schema ' || pg_catalog.quote_ident(n.nspname) \
+                with_functions!("SELECT 'schema ' || pg_catalog.quote_ident(n.nspname) \
                  FROM pg_catalog.pg_namespace AS n \
                  WHERE n.nspname::text = ANY ($2) \
                    AND (n.oid = $1 \
-                        OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = n.oid) \
+                        OR EXISTS (SELECT FROM functions AS f WHERE f.schema = n.oid) \
                         OR EXISTS ( \
                             SELECT FROM pg_catalog.pg_class AS c \
                             WHERE c.relnamespace = n.oid AND c.oid = ANY ($3))) \
-                 LIMIT 1",
+                 LIMIT 1"),
                 &[
                     self.schema.into(),
                     names.into(),
@@ -198,18 +224,18 @@ impl Command {
                 read,
             ),
             Clearance::Roles(roles) => ask(
-                "SELECT 'what ' || pg_catalog.quote_ident(r.rolname) || ' owns' \
+                with_functions!("SELECT 'what ' || pg_catalog.quote_ident(r.rolname) || ' owns' \
                  FROM pg_catalog.pg_roles AS r \
                  WHERE r.oid = ANY ($2) \
-                   AND (EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.owner = r.oid) \
+                   AND (EXISTS (SELECT FROM functions AS f WHERE f.owner = r.oid) \
                         OR EXISTS ( \
                             SELECT FROM pg_catalog.pg_namespace AS n \
                             WHERE n.nspowner = r.oid \
-                              AND n.oid IN (SELECT $1 UNION ALL SELECT f.schema FROM audits.list_functions() AS f (schema, owner))) \
+                              AND n.oid IN (SELECT $1 UNION ALL SELECT f.schema FROM functions AS f)) \
                         OR EXISTS ( \
                             SELECT FROM pg_catalog.pg_class AS c \
                             WHERE c.relowner = r.oid AND (c.relnamespace = $1 OR c.oid = ANY ($3)))) \
-                 LIMIT 1",
+                 LIMIT 1"),
                 &[
                     self.schema.into(),
                     roles.into(),
@@ -244,7 +270,7 @@ impl Command {
     /// function of the extension, or an extension that took one of its tables as a member.
     fn find_touched(&self) -> Option<String> {
         ask(
-            "SELECT d.object_identity \
+            with_functions!("SELECT d.object_identity \
              FROM pg_catalog.pg_event_trigger_ddl_commands() AS d \
              CROSS JOIN pg_catalog.pg_namespace AS n \
              CROSS JOIN LATERAL ( \
@@ -267,7 +293,7 @@ impl Command {
                AND (d.schema_name = n.nspname \
                     OR d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND ( \
                         d.objid = n.oid \
-                        OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = d.objid)) \
+                        OR EXISTS (SELECT FROM functions AS f WHERE f.schema = d.objid)) \
                     OR d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND EXISTS ( \
                         SELECT \
                         FROM pg_catalog.pg_depend AS m \
@@ -284,16 +310,17 @@ impl Command {
                           AND (c.relnamespace = n.oid \
                                OR m.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND ( \
                                    m.objid = n.oid \
-                                   OR EXISTS (SELECT FROM audits.list_functions() AS f (schema, owner) WHERE f.schema = m.objid)))) \
+                                   OR EXISTS (SELECT FROM functions AS f WHERE f.schema = m.objid)))) \
                     OR EXISTS ( \
                         WITH RECURSIVE family (id) AS ( \
                             SELECT r.relation \
                             UNION \
                             SELECT i.inhparent FROM pg_catalog.pg_inherits AS i JOIN family AS f ON f.id = i.inhrelid) \
                         SELECT FROM family AS f JOIN pg_catalog.pg_class AS c ON c.oid = f.id \
-                        WHERE c.relnamespace = n.oid)) \
-             LIMIT 1",
-            &[self.schema.into()],
+                        WHERE c.relnamespace = n.oid) \
+                    OR r.relation = ANY ($2)) \
+             LIMIT 1"),
+            &[self.schema.into(), outsider_ids().into()],
             |mut rows| rows.next().map_or(Ok(None), |row| row.get::<String>(1)),
         )
     }

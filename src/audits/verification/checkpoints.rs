@@ -1,0 +1,1 @@
+//! Whether the Merkle tree and the checkpoints hold what the ledger holds.
