@@ -43,6 +43,8 @@ pub enum Error {
     SarifTooLarge { bytes: usize, limit: usize },
     #[error("reading the SARIF log would take {memory} bytes of memory")]
     SarifTakesTooMuch { memory: usize, limit: usize },
+    #[error("audits.record_changes() was not called by a trigger of audits.track()")]
+    NotACaptureTrigger,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -72,6 +74,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC042", "no_such_finding"),
     ("VC043", "invalid_sarif"),
     ("VC044", "sarif_too_large"),
+    ("VC054", "not_trackable"),
     ("VC090", "no_randomness"),
 ];
 
@@ -93,6 +96,7 @@ impl Error {
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => "VC044",
+            Error::NotACaptureTrigger => "VC054",
             Error::NoRandomness => "VC090",
         }
     }
@@ -152,6 +156,7 @@ impl Error {
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
+            Error::NotACaptureTrigger => "Make the triggers with audits.track(...).".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

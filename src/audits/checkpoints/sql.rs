@@ -2,4 +2,7 @@
 
 use pgrx::prelude::*;
 
-extension_sql_file!("../../../sql/audits/checkpoints.sql", name = "audits_checkpoints");
+extension_sql_file!(
+    "../../../sql/audits/checkpoints.sql",
+    name = "audits_checkpoints"
+);

@@ -2,4 +2,7 @@
 
 use pgrx::prelude::*;
 
-extension_sql_file!("../../../sql/audits/verification.sql", name = "audits_verification");
+extension_sql_file!(
+    "../../../sql/audits/verification.sql",
+    name = "audits_verification"
+);
