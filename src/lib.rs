@@ -26,7 +26,6 @@ pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
-pgrx::extension_sql_file!("../sql/codeverify/doctor.sql", name = "codeverify_doctor");
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
@@ -41,6 +40,10 @@ pub extern "C-unwind" fn _PG_init() {
     if std::env::var_os("RUST_LIB_BACKTRACE").is_none() {
         std::env::set_var("RUST_LIB_BACKTRACE", "0");
     }
+    // SAFETY: a flag of this process that the server has set by now.
+    codeverify::doctor::preload::note(unsafe {
+        pgrx::pg_sys::process_shared_preload_libraries_in_progress
+    });
     codeverify::settings::define();
     tenancy::settings::define();
     audits::settings::define();

@@ -132,8 +132,14 @@ BEGIN
     VALUES (org, owner, 'daily_80', 80), (org, developer, 'daily_80', 80);
 
     -- audits
-    INSERT INTO audits.audit_log (org_id, actor_id, action, ts)
-    VALUES (org, owner, 'analysis.completed', now()), (org, developer, 'analysis.completed', '1999-12-31 00:00+00');
+    INSERT INTO audits.audit_log (org_id, actor_id, action)
+    VALUES (org, owner, 'analysis.completed'), (org, developer, 'analysis.completed');
+    INSERT INTO audits.archives
+        (id, partition_name, from_ts, until_ts, entries, segments, bytes_before, bytes_after, root, entry_id)
+    VALUES (tap.id('archive of ' || o), 'audit_log_1999_12', '1999-12-01', '2000-01-01', 1, 1, 1, 1, sha256(''), 1);
+    INSERT INTO audits.archive_segments
+        (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures)
+    VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
 END
 $procedure$;
 

@@ -43,11 +43,20 @@ BEGIN
         pg_catalog.now(),
         start_analysis.metadata)
     RETURNING id INTO analysis_id;
+
+    PERFORM audits.append(
+        'analysis',
+        'analysis.started',
+        pg_catalog.jsonb_build_object(
+            'repo_id', start_analysis.repo_id,
+            'pr_number', start_analysis.pr_number,
+            'head_sha', start_analysis.head_sha),
+        resource_id => analysis_id);
     RETURN analysis_id;
 END
 $function$;
 COMMENT ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb) IS
-    'Starts the analysis of a pull request of a repository of the organization in context and returns its id; its status is running. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC030 for an unknown repository, VC031 for one that is not enabled. Example: SELECT analysis.start_analysis(''8c1d...'', 42, ''9fceb02d0ae598e95dc970b74767f19372d61af8'');';
+    'Starts the analysis of a pull request of a repository of the organization in context and returns its id; its status is running. Leaves the entry analysis.started in the ledger. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC030 for an unknown repository, VC031 for one that is not enabled. Example: SELECT analysis.start_analysis(''8c1d...'', 42, ''9fceb02d0ae598e95dc970b74767f19372d61af8'');';
 GRANT EXECUTE ON FUNCTION analysis.start_analysis(uuid, int, text, text, text, jsonb)
 TO codeverify_service, codeverify_tenant;
 
@@ -87,10 +96,12 @@ BEGIN
         error_message = reason
     WHERE a.org_id = tenant
       AND a.id = finish_analysis.analysis_id;
+
+    PERFORM audits.append('analysis', 'analysis.' || outcome, resource_id => analysis_id);
 END
 $function$;
 COMMENT ON FUNCTION analysis.finish_analysis(uuid, text, text) IS
-    'What complete_analysis and fail_analysis share: moves a running analysis to its outcome.';
+    'What complete_analysis and fail_analysis share: moves a running analysis to its outcome and leaves the entry analysis.completed or analysis.failed in the ledger.';
 GRANT EXECUTE ON FUNCTION analysis.finish_analysis(uuid, text, text)
 TO codeverify_service, codeverify_tenant;
 
@@ -136,10 +147,16 @@ BEGIN
             USING ERRCODE = 'VC042',
                   HINT = 'Check the id and the organization in context.';
     END IF;
+
+    PERFORM audits.append(
+        'finding',
+        CASE WHEN dismiss THEN 'finding.dismissed' ELSE 'finding.reopened' END,
+        pg_catalog.jsonb_strip_nulls(pg_catalog.jsonb_build_object('reason', reason)),
+        resource_id => finding_id);
 END
 $function$;
 COMMENT ON FUNCTION analysis.mark_finding(uuid, boolean, text) IS
-    'What dismiss_finding and reopen_finding share: says whether a finding is dismissed, by whom, when and why.';
+    'What dismiss_finding and reopen_finding share: says whether a finding is dismissed, by whom, when and why, and leaves the entry finding.dismissed or finding.reopened in the ledger.';
 GRANT EXECUTE ON FUNCTION analysis.mark_finding(uuid, boolean, text) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION analysis.dismiss_finding(finding_id uuid, reason text)

@@ -149,8 +149,15 @@ BEGIN
             EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM %I', parent_schema, partition_name, grantee);
         END LOOP;
         EXECUTE pg_catalog.format('REVOKE ALL ON %I.%I FROM PUBLIC', parent_schema, partition_name);
-        IF is_isolated THEN
-            PERFORM tenancy.isolate(pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name)));
+        existing := pg_catalog.to_regclass(pg_catalog.format('%I.%I', parent_schema, partition_name));
+        -- A partition of the ledger is isolated by its guard as soon as it is there.
+        IF is_isolated AND NOT EXISTS (
+            SELECT
+            FROM pg_catalog.pg_policy AS y
+            WHERE y.polrelid = existing
+              AND y.polname = tenancy.name_after(partition_name::name, 'tenant'))
+        THEN
+            PERFORM tenancy.isolate(existing);
         END IF;
         made := made + 1;
     END LOOP;

@@ -1,13 +1,14 @@
 //! Glue: stores what a SARIF log says as findings of an analysis.
 
-use serde_json::Value;
+use serde_json::{json, Value};
 use uuid::Uuid;
 
 use super::sarif::{self, Finding, Run};
+use crate::audits::chain::record::record;
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::progress::ImportProgress;
+use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::sarif_max_bytes;
 use crate::tenancy::context::require_permission;
@@ -24,6 +25,18 @@ pub struct Outcome {
     pub updated: usize,
     pub suppressed: usize,
     pub skipped: usize,
+}
+
+impl Outcome {
+    fn to_json(&self) -> Value {
+        json!({
+            "tool": self.tool,
+            "imported": self.imported,
+            "updated": self.updated,
+            "suppressed": self.suppressed,
+            "skipped": self.skipped,
+        })
+    }
 }
 
 /// The error for a log that is NULL.
@@ -54,13 +67,20 @@ pub fn import<'a>(
     })?;
     check_size(bytes)?;
     as_owner(|| lock_running_analysis(org_id, analysis_id))?;
-    let mut progress = ImportProgress::start(c"analysis", c"findings", bytes);
+    let mut progress = Progress::start(Operation::Import, bytes);
     let runs = read(text())?;
-    Ok(as_owner(|| {
+    let outcomes: Vec<Outcome> = as_owner(|| {
         runs.into_iter()
             .map(|run| store_run(org_id, analysis_id, run, &mut progress))
             .collect()
-    }))
+    });
+    record(
+        "analysis",
+        "sarif.imported",
+        Some(from_datum(analysis_id)),
+        json!({ "runs": outcomes.iter().map(Outcome::to_json).collect::<Vec<_>>() }),
+    );
+    Ok(outcomes)
 }
 
 fn check_size(bytes: usize) -> Result<(), Error> {
@@ -104,12 +124,7 @@ fn lock_running_analysis(org_id: Uuid, analysis_id: pgrx::Uuid) -> Result<(), Er
     }
 }
 
-fn store_run(
-    org_id: Uuid,
-    analysis_id: pgrx::Uuid,
-    run: Run,
-    progress: &mut ImportProgress,
-) -> Outcome {
+fn store_run(org_id: Uuid, analysis_id: pgrx::Uuid, run: Run, progress: &mut Progress) -> Outcome {
     let sent = run.results.len();
     let suppressed = run
         .results

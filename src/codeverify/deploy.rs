@@ -161,6 +161,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "analysis/functions.sql",
     "telemetry/functions.sql",
     "observability/functions.sql",
+    "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",
     "audits/verification.sql",

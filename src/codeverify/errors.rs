@@ -45,6 +45,78 @@ pub enum Error {
     SarifTakesTooMuch { memory: usize, limit: usize },
     #[error("audits.record_changes() was not called by a trigger of audits.track()")]
     NotACaptureTrigger,
+    #[error("{column} of a ledger entry cannot be given")]
+    LedgerColumns { column: &'static str },
+    #[error("an entry that arrives with hashes needs a valid {column}")]
+    IncompleteArrival { column: &'static str },
+    #[error("entry {seq} of lane {lane} does not fit its {field}")]
+    ChainMismatch {
+        field: &'static str,
+        lane: i32,
+        seq: i64,
+    },
+    #[error("entry {seq} of lane {lane} exists already")]
+    EntryExists { lane: i32, seq: i64 },
+    #[error("action \"{action}\" is reserved")]
+    ReservedAction { action: String },
+    #[error("the entry would go to the ledger of another organization")]
+    AnotherLedger,
+    #[error("the entry names another user than the one in context")]
+    AnotherActor,
+    #[error("the last entry of a lane cannot be read")]
+    UnreadableHead,
+    #[error("a partition of audits.audit_log has no index on org_id, lane and seq")]
+    NoLaneIndex,
+    #[error("audits.chain_entry() is the trigger function of audits.audit_log, before insert for each row")]
+    NotTheLedgersTrigger,
+    #[error("{command} on {table} is refused")]
+    LedgerRows {
+        command: &'static str,
+        table: String,
+    },
+    #[error("{object} is guarded against {command}")]
+    LedgerDefinition { command: String, object: String },
+    #[error("the guards of the ledger are called by its triggers only")]
+    NotAGuard,
+    #[error("{partition} cannot be archived")]
+    NotArchivable {
+        partition: String,
+        reason: String,
+        hint: &'static str,
+    },
+    #[error("archive {archive} does not exist, or was pruned before")]
+    NothingToPrune { archive: String },
+    #[error("retention is locked until {until}")]
+    RetentionLocked { until: String },
+    #[error("partition {partition} does not verify")]
+    PartitionDamaged { partition: String, problem: String },
+    #[error("an archive of the ledger is damaged")]
+    ArchiveDamaged { segment: String, problem: String },
+    #[error("{function}() needs a transaction at READ COMMITTED")]
+    NeedsReadCommitted {
+        function: &'static str,
+        code: &'static str,
+    },
+    #[error("a personal field of the entry cannot be stored")]
+    PersonalField { problem: String },
+    #[error("the ledger of another organization cannot be verified")]
+    LedgerNotYours,
+    #[error("audits.tally() is the only caller of the functions that it is made of")]
+    NotInAnAggregate,
+    #[error("the ledger's key file cannot be used: {problem}")]
+    UnusableKeyFile { problem: &'static str },
+    #[error("\"{name}\" cannot be the name of a key")]
+    InvalidKeyName { name: String },
+    #[error("the ledger's origin cannot be written in a checkpoint")]
+    InvalidOrigin,
+    #[error("the ledger's tree has never had {tree_size} leaves")]
+    NoSuchTree { tree_size: i64, current: u64 },
+    #[error("a tree of {tree_size} leaves has no leaf {leaf_index}")]
+    NoSuchLeaf { leaf_index: i64, tree_size: i64 },
+    #[error("a tree of {new_size} leaves does not continue one of {old_size}")]
+    NotAContinuation { old_size: i64, new_size: i64 },
+    #[error("the ledger's Merkle tree is damaged")]
+    TreeDamaged { problem: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -74,7 +146,19 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC042", "no_such_finding"),
     ("VC043", "invalid_sarif"),
     ("VC044", "sarif_too_large"),
+    ("VC050", "ledger_columns"),
+    ("VC051", "chain_mismatch"),
+    ("VC052", "reserved_action"),
+    ("VC053", "ledger_is_final"),
     ("VC054", "not_trackable"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
+    ("VC058", "not_archivable"),
+    ("VC059", "retention_locked"),
+    ("VC060", "archive_damaged"),
+    ("VC061", "invalid_personal_field"),
+    ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
 ];
 
@@ -88,7 +172,7 @@ impl Error {
             Error::ContextConflict => "VC010",
             Error::ContextMissing => "VC011",
             Error::NotAMember { .. } => "VC012",
-            Error::RoleNotAllowed { .. } | Error::NotTrusted => "VC014",
+            Error::RoleNotAllowed { .. } | Error::NotTrusted | Error::AnotherLedger => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
@@ -96,7 +180,30 @@ impl Error {
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => "VC044",
+            Error::AnotherActor => "VC018",
+            Error::LedgerColumns { .. }
+            | Error::IncompleteArrival { .. }
+            | Error::NotTheLedgersTrigger => "VC050",
+            Error::ChainMismatch { .. }
+            | Error::EntryExists { .. }
+            | Error::UnreadableHead
+            | Error::NoLaneIndex => "VC051",
+            Error::ReservedAction { .. } => "VC052",
+            Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NotACaptureTrigger => "VC054",
+            Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
+            Error::RetentionLocked { .. } => "VC059",
+            Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
+            Error::NeedsReadCommitted { code, .. } => code,
+            Error::PersonalField { .. } => "VC061",
+            Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
+            Error::UnusableKeyFile { .. } | Error::InvalidKeyName { .. } | Error::InvalidOrigin => {
+                "VC055"
+            }
+            Error::NoSuchTree { .. }
+            | Error::NoSuchLeaf { .. }
+            | Error::NotAContinuation { .. } => "VC056",
+            Error::TreeDamaged { .. } => "VC057",
             Error::NoRandomness => "VC090",
         }
     }
@@ -115,6 +222,24 @@ impl Error {
             Error::RoleNotAllowed { permission } => Some(format!("It takes the permission \"{permission}\".")),
             Error::InvalidSarif { path, .. } => Some(format!("The fault is at {path}.")),
             Error::SarifTooLarge { limit, .. } | Error::SarifTakesTooMuch { limit, .. } => Some(format!("The limit is {limit} bytes (at $).")),
+            Error::LedgerColumns { .. } => Some("The ledger sets id, ts, lane, seq, signature and prev_hash itself.".into()),
+            Error::ChainMismatch { field, .. } => Some(match *field {
+                "signature" => "Field signature is not the hash of the entry, or not the one that the next entry continues.".into(),
+                "ts" => "Field ts is not between those of the entries before and after it.".into(),
+                _ => "Field prev_hash is not the signature of the entry before it.".into(),
+            }),
+            Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
+            Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
+            Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
+            Error::NotArchivable { reason, .. } => Some(reason.clone()),
+            Error::PartitionDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
+            Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
+            Error::PersonalField { problem } => Some(problem.clone()),
+            Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
+            Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
+            Error::TreeDamaged { problem } => Some(problem.clone()),
             _ => None,
         }
     }
@@ -157,6 +282,47 @@ impl Error {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
             Error::NotACaptureTrigger => "Make the triggers with audits.track(...).".into(),
+            Error::LedgerColumns { .. } => "Leave the column out; if it was, run the statement again.".into(),
+            Error::IncompleteArrival { .. } => "Copy the entry with all its columns.".into(),
+            Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
+            Error::EntryExists { .. } => "Restore into a ledger that does not have the entry.".into(),
+            Error::ReservedAction { .. } => "Choose another name, such as project.renamed.".into(),
+            Error::AnotherLedger => "Leave org_id out, or act for that organization.".into(),
+            Error::AnotherActor => "Leave actor_id out: the entry is signed by the user in context.".into(),
+            Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
+            Error::NoLaneIndex => "Create the index (org_id, lane, seq) on the partition, as on the others.".into(),
+            Error::NotTheLedgersTrigger => "Record changes of other tables with audits.track().".into(),
+            Error::LedgerRows { .. } => {
+                "Append another entry that sets right what this one says; old entries leave with their partition, by audits.archive_partition().".into()
+            }
+            Error::LedgerDefinition { .. } => "Superusers may do it; audits.verify() shows what they did to entries.".into(),
+            Error::NotAGuard => "Use the triggers that codeverify.deploy() makes.".into(),
+            Error::NotArchivable { hint, .. } => (*hint).into(),
+            Error::NothingToPrune { .. } => "SELECT * FROM audits.list_archives() lists them.".into(),
+            Error::RetentionLocked { .. } => "Wait until then: a retention lock cannot be lifted.".into(),
+            Error::PartitionDamaged { .. } => {
+                "Nothing was archived. SELECT * FROM audits.verify_chain() tells what was changed.".into()
+            }
+            Error::ArchiveDamaged { .. } => {
+                "SELECT * FROM audits.verify_archives() tells what was changed; restore the segment from a backup.".into()
+            }
+            Error::NeedsReadCommitted { .. } => "Call it in a transaction at READ COMMITTED.".into(),
+            Error::PersonalField { .. } => {
+                "Write {\"$personal\": value, \"subject\": \"uuid\"}, or give the entry the actor_id or resource_id that the field concerns.".into()
+            }
+            Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
+            Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
+            Error::UnusableKeyFile { .. } => {
+                "Put a key of audits.create_signing_key() into a file that only the server's user can read, and name it in codeverify.ledger_key_file.".into()
+            }
+            Error::InvalidKeyName { .. } => "Use one such as example.org/ledger, without spaces and plus signs.".into(),
+            Error::InvalidOrigin => "Set codeverify.ledger_origin to one line such as example.org/ledger.".into(),
+            Error::NoSuchTree { .. } => "Make a checkpoint with audits.checkpoint(), or see audits.checkpoints.".into(),
+            Error::NoSuchLeaf { .. } => "Find an entry's leaf with audits.leaf_index(id).".into(),
+            Error::NotAContinuation { .. } => "Give the smaller size first.".into(),
+            Error::TreeDamaged { .. } => {
+                "Somebody changed audits.merkle_tiles or audits.checkpoints: compare with audits.verify_against(note) and a note that was kept outside, and restore from a backup.".into()
+            }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

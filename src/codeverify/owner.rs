@@ -46,7 +46,7 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
 ///
 /// # Safety
 /// To be called on the backend's one thread, inside a level of `NewGUCNestLevel`.
-unsafe fn set_for_now(name: &'static CStr, value: &'static CStr) {
+pub unsafe fn set_for_now(name: &'static CStr, value: &'static CStr) {
     // SAFETY: both strings are 'static, and the server copies them.
     unsafe {
         pg_sys::set_config_option(

@@ -10,6 +10,7 @@ use super::errors::Error;
 use super::owner::as_owner;
 use super::query::{run_script, select, select_one};
 use super::raise::{or_raise, raise};
+use crate::audits::authority::{acting, Deed};
 
 extension_sql_file!(
     "../../sql/codeverify/functions.sql",
@@ -46,11 +47,14 @@ fn deploy() -> &'static str {
     if !existing.is_empty() {
         raise(Error::PartlyDeployed { existing });
     }
-    as_owner(|| {
-        for file in DEPLOYED {
-            debug1!("codeverify deploys {}", file.path);
-            run_script(file.text);
-        }
+    // The owner may not change the ledger's tables; making them takes more than the owner's rights.
+    acting(Deed::Maintenance, || {
+        as_owner(|| {
+            for file in DEPLOYED {
+                debug1!("codeverify deploys {}", file.path);
+                run_script(file.text);
+            }
+        });
     });
     // After uninstall() they are members: a dump would leave them out.
     alter_membership("DROP", domain_schemas(true));

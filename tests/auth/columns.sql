@@ -20,6 +20,7 @@ WHERE r.rolname = 'codeverify_owner'
       'integrations.inbound_deliveries.payload_hash',
       'attestations.verification_attestations.attestation_hash',
       'audits.audit_log.prev_hash',
+      'audits.entries.prev_hash',
       'experiments_v1.blacklist.config_hash',
       'quarantine.quarantine_records.config_hash',
       -- Part of a public URL.

@@ -73,11 +73,13 @@ SELECT is_empty(
     $$,
     'and is named after it');
 
--- A row of any date is taken: tenant_rows.sql has put one of 1999 and one of now into each.
+-- A row of any date is taken: tenant_rows.sql has put one of 1999 and one of now into each, but for the ledger,
+-- which sets the time of its entries itself.
 SELECT cmp_ok(
     (SELECT (xpath('//n/text()', query_to_xml(format('SELECT count(*) AS n FROM %s_default WHERE org_id = tap.id(''a'')', p.target), false, true, '')))[1]::text::int),
     '>=', 1, format('%s_default took a row of 1999', p.target))
-FROM tap.partitioned AS p;
+FROM tap.partitioned AS p
+WHERE p.target <> 'audits.audit_log';
 SELECT lives_ok(
     $$INSERT INTO observability.logs (org_id, ts, message)
       SELECT tap.id('a'), t.ts, 'far' FROM unnest('{infinity,-infinity,0001-01-01 BC,294276-12-31,4713-01-01 BC}'::timestamptz[]) AS t (ts)$$,

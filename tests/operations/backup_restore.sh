@@ -32,8 +32,8 @@ psql_db cv_source -v org_id="$org_id" <<'SQL'
 INSERT INTO observability.logs (org_id, ts, message)
 SELECT :'org_id', now() + d * interval '1 day', 'day ' || d
 FROM generate_series(-400, 400, 5) AS d;
-INSERT INTO audits.audit_log (org_id, action, ts)
-SELECT :'org_id', 'day ' || d, now() + d * interval '1 day'
+INSERT INTO audits.audit_log (org_id, action)
+SELECT :'org_id', 'day ' || d
 FROM generate_series(-400, 400, 5) AS d;
 ALTER TABLE analysis.findings ADD COLUMN ticket text DEFAULT 'none';
 UPDATE analysis.findings SET ticket = 'SEC-' || line_start;

@@ -14,7 +14,11 @@ $function$;
 SELECT results_eq(
     $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' ORDER BY s.name$$,
     $$
-        VALUES ('codeverify.deploy', 'superuser'),
+        VALUES ('codeverify.capture', 'superuser'),
+               ('codeverify.deploy', 'superuser'),
+               ('codeverify.ledger_key_file', 'superuser'),
+               ('codeverify.ledger_lanes', 'superuser'),
+               ('codeverify.ledger_origin', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),

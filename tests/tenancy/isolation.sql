@@ -84,7 +84,8 @@ RETURNS text
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-    nothing constant text[] := '{42501,0}';
+    -- VC053: the ledger refuses the command to everybody; VC051: an entry's hashes do not fit another organization.
+    nothing constant text[] := '{42501,0,VC053}';
     attempt record;
     outcome text;
     faults text[] := '{}';
@@ -101,11 +102,11 @@ BEGIN
             ('insert a row for the other',
              CASE WHEN target.of_a > 0 THEN
                  'INSERT INTO %1$s (%3$s) SELECT %3$s FROM jsonb_populate_record(NULL::%1$s, %4$L)'
-             END, ARRAY['42501']),
+             END, ARRAY['42501', 'VC051']),
             -- Where there is no row of one's own there is none to move.
             ('move its rows to the other',
              'UPDATE %1$s SET %2$I = tap.id(''b'') WHERE %2$I = tap.id(''a'')',
-             CASE WHEN own AND target.of_a > 0 THEN ARRAY['42501'] ELSE nothing END),
+             CASE WHEN own AND target.of_a > 0 THEN ARRAY['42501', 'VC053'] ELSE nothing END),
             ('take the other''s rows',
              'UPDATE %1$s SET %2$I = tap.id(''a'') WHERE %2$I = tap.id(''b'')', nothing),
             ('delete the other''s rows',

@@ -2,7 +2,7 @@
 -- after a lane's first, and not partitioned by time.
 CREATE TABLE audits.lanes (
     id                     uuid        NOT NULL DEFAULT gen_random_uuid(),
-    org_id                 uuid,
+    org_id                 uuid                 DEFAULT tenancy.current_org_id(),
     lane                   int         NOT NULL,
     checkpointed_seq       bigint      NOT NULL DEFAULT 0,
     checkpointed_signature text,

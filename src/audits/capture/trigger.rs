@@ -13,6 +13,7 @@ use super::jsonb::{append_object, Values};
 use super::plan::{self, Plan};
 use super::values::{are_identical, numeric_bytes, uuid_of, Converter, PinnedOutput};
 use crate::audits::authority::{acting, Deed};
+use crate::audits::chain::record::{append, Subject};
 use crate::audits::settings;
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
@@ -20,7 +21,6 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update;
 use crate::codeverify::raise::raise;
 use crate::tenancy;
-use crate::tenancy::sql::to_datum;
 
 /// A row of a transition table, valid until the next one is fetched.
 #[derive(Clone, Copy)]
@@ -387,37 +387,30 @@ fn write(plan: &Plan, action: &str, entry: &Entry) {
     insert(plan, action, entry.org_id, entry.resource_id, &payload);
 }
 
-/// Writes an entry with the owner's rights: whoever changes a tracked table needs none on the ledger.
+/// Whoever changes a tracked table needs no right to the ledger.
 fn insert(
     plan: &Plan,
     action: &str,
-    org_id: Option<Uuid>,
+    ledger: Option<Uuid>,
     resource_id: Option<Uuid>,
     payload: &[u8],
 ) {
+    let subject = Subject {
+        ledger,
+        entity: Some(&plan.entity),
+        action: Some(action),
+        actor_id: tenancy::settings::user_id(),
+        resource_id,
+        ..Subject::default()
+    };
     // A jsonb differs from a bytea in what its bytes mean.
     let payload = varlena::rust_byte_slice_to_bytea(payload).into_pg();
-    let arguments = [
-        org_id.map(to_datum).into(),
-        plan.entity.as_str().into(),
-        action.into(),
-        tenancy::settings::user_id().map(to_datum).into(),
-        resource_id.map(to_datum).into(),
-        // SAFETY: the bytes are those of a jsonb, and live in the caller's memory context.
-        unsafe { DatumWithOid::new(pg_sys::Datum::from(payload), pg_sys::JSONBOID) },
-    ];
-    as_owner(|| {
-        acting(Deed::Capture, || {
-            update(
-                "INSERT INTO audits.audit_log (org_id, entity, action, actor_id, resource_id, payload) \
-                 VALUES ($1, $2, $3, $4, $5, $6)",
-                &arguments,
-                |_| Ok(()),
-            );
-        });
-    });
-    // SAFETY: allocated above.
-    unsafe { pg_sys::pfree(payload.cast()) };
+    // SAFETY: the bytes are those of a jsonb, and live in the caller's memory context until they are freed.
+    unsafe {
+        let parameter = DatumWithOid::new(pg_sys::Datum::from(payload), pg_sys::JSONBOID);
+        acting(Deed::Capture, || append(&subject, parameter));
+        pg_sys::pfree(payload.cast());
+    }
 }
 
 /// Makes the first key of an installation. Not done by deployment: a row there would stand in the way of one

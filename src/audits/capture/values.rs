@@ -154,7 +154,12 @@ impl Converter<'_> {
                 Conversion::Json => push_json(packed_bytes(datum), out),
                 Conversion::Jsonb => {
                     let jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
-                    out.push_jsonb(varlena::varlena_to_byte_slice(jsonb));
+                    let bytes = varlena::varlena_to_byte_slice(jsonb);
+                    if means_something(bytes) {
+                        out.push_string(self.text(column, datum));
+                    } else {
+                        out.push_jsonb(bytes);
+                    }
                 }
                 Conversion::Output => {
                     let text = self.text(column, datum);
@@ -295,9 +300,18 @@ fn push_float(digits: &str, out: &mut Values) {
     }
 }
 
+/// Whether a JSON value may have a key that means something in a payload. What a tracked table holds must not: it is
+/// recorded as text then.
+fn means_something(json: &[u8]) -> bool {
+    // A key of type json may be written with escapes.
+    [PERSONAL, ENCRYPTED, ERASED, "\\u0024"]
+        .iter()
+        .any(|key| mentions(json, key))
+}
+
 /// A value of type json, as the text that it is where jsonb cannot hold it.
 fn push_json(text: &[u8], out: &mut Values) {
-    let fits = std::str::from_utf8(text).is_ok_and(fits_jsonb);
+    let fits = std::str::from_utf8(text).is_ok_and(fits_jsonb) && !means_something(text);
     let Some(text) = CString::new(text).ok().filter(|_| fits) else {
         return out.push_string(text);
     };

@@ -1,0 +1,253 @@
+//! Takes a lane for the transaction: the lock that only one writer has, from its first entry until it ends.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::ffi::c_void;
+
+use pgrx::pg_sys;
+
+use super::held::{Head, HeldLanes, Landing, Ledger};
+use super::landing;
+use super::ledger::{self, audit_log, find_head, is_registered};
+use super::probe::Table;
+use crate::audits::settings;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::update;
+use crate::tenancy::sql::to_datum;
+
+/// Locks are in shared memory, some 6,400 of them by default and for all sessions. A transaction that needs
+/// more lanes than this keeps other writers away altogether.
+const MOST_LANE_LOCKS: usize = 1_000;
+
+/// How many lanes a backend keeps in mind from one transaction to the next.
+const MOST_KNOWN: usize = 1_000;
+
+thread_local! {
+    static HELD: RefCell<HeldLanes> = RefCell::default();
+    /// Lanes that are in audits.lanes, as seen when no transaction of ours could still take that back.
+    static REGISTERED: RefCell<HashSet<(Ledger, i32)>> = RefCell::default();
+    /// The last seq that this backend has committed in a lane: where to start looking for the lane's end.
+    static KNOWN: RefCell<HashMap<(Ledger, i32), i64>> = RefCell::default();
+    static HAS_CALLBACKS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// The lane that the transaction's entries in a ledger go to, and its last entry.
+pub fn take_any(partition: Table, ledger: Ledger) -> (i32, Head) {
+    let current = HELD.with_borrow(|held| held.current_lane(ledger));
+    if let Some(lane) = current {
+        return (lane, head_of_locked(partition, ledger, lane));
+    }
+    let lane = lock_any(ledger);
+    let head = head_of_locked(partition, ledger, lane);
+    register(ledger, lane);
+    HELD.with_borrow_mut(|held| held.choose(ledger, lane));
+    (lane, head)
+}
+
+/// Takes the lane that an entry which arrives says it is in. Returns its last entry.
+pub fn take(partition: Table, ledger: Ledger, lane: i32) -> Head {
+    let is_held = HELD.with_borrow(|held| held.head(ledger, lane).is_some());
+    if !is_held && !lock_table_instead() {
+        lock(ledger, lane, true);
+    }
+    head_of_locked(partition, ledger, lane)
+}
+
+/// The row that the trigger returns to the partition is the lane's new last entry.
+pub fn advance(partition: Table, ledger: Ledger, lane: i32, head: Head) {
+    set_head(ledger, lane, head, Some(landing::expect(partition)));
+}
+
+fn set_head(ledger: Ledger, lane: i32, head: Head, landing: Option<Landing>) {
+    // SAFETY: a look at the transaction's state.
+    let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
+    HELD.with_borrow_mut(|held| held.set(ledger, lane, head, landing, subtransaction));
+}
+
+/// Only after the lock was taken: what is committed then stays the head until this transaction ends.
+fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
+    let (held, landing) =
+        HELD.with_borrow(|held| (held.head(ledger, lane), held.landing(ledger, lane)));
+    if let Some(head) = held {
+        if landing.is_none_or(|landing| landing::is_sure(landing, partition)) {
+            return head;
+        }
+    }
+    follow_transactions();
+    let known = KNOWN.with_borrow(|known| known.get(&(ledger, lane)).copied());
+    let head = find_head(partition, ledger, lane, known).unwrap_or(Head::NONE);
+    set_head(ledger, lane, head, None);
+    head
+}
+
+/// Locks a lane that is free, and waits for one only when none is.
+fn lock_any(ledger: Ledger) -> i32 {
+    let lanes = settings::lanes();
+    // Backends are numbered from 1 without gaps, so that a few of them start at lanes of their own.
+    let first = backend_number().rem_euclid(lanes);
+    if lock_table_instead() {
+        return first;
+    }
+    (0..lanes)
+        .map(|step| (first + step) % lanes)
+        .find(|lane| lock(ledger, *lane, false))
+        .unwrap_or_else(|| {
+            lock(ledger, first, true);
+            first
+        })
+}
+
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+fn backend_number() -> i32 {
+    // SAFETY: set once when the backend starts.
+    unsafe { pg_sys::MyBackendId }
+}
+
+#[cfg(feature = "pg17")]
+fn backend_number() -> i32 {
+    // SAFETY: set once when the backend starts.
+    unsafe { pg_sys::MyProcNumber }
+}
+
+/// Past a number of lanes, locks the table against every other writer, which is one lock. Returns whether.
+fn lock_table_instead() -> bool {
+    let many = HELD.with_borrow(HeldLanes::len) >= MOST_LANE_LOCKS;
+    if many {
+        // SAFETY: waits like any LOCK TABLE.
+        unsafe {
+            pg_sys::LockRelationOid(
+                audit_log(),
+                pg_sys::ShareRowExclusiveLock as pg_sys::LOCKMODE,
+            );
+        }
+    }
+    many
+}
+
+/// Takes the lock of a lane until the (sub)transaction ends; without waiting it may fail.
+fn lock(ledger: Ledger, lane: i32, wait: bool) -> bool {
+    let (high, low) = ledger.unwrap_or_default().as_u64_pair();
+    // Organizations whose ids collide here share locks, which is slower and no worse. USERLOCK is a kind of
+    // lock that no SQL function takes, so that nobody can hold a lane without writing to it.
+    let tag = pg_sys::LOCKTAG {
+        // SAFETY: set once when the backend starts.
+        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field2: (high ^ (high >> 32)) as u32,
+        locktag_field3: (low ^ (low >> 32)) as u32,
+        locktag_field4: lane as u16,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
+        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
+    };
+    // SAFETY: the tag lives during the call; waiting can be cancelled.
+    let result = unsafe {
+        pg_sys::LockAcquire(
+            &tag,
+            pg_sys::ExclusiveLock as pg_sys::LOCKMODE,
+            false,
+            !wait,
+        )
+    };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// Makes sure that audits.lanes knows the lane.
+fn register(ledger: Ledger, lane: i32) {
+    if REGISTERED.with_borrow(|lanes| lanes.contains(&(ledger, lane))) {
+        return;
+    }
+    if is_registered(ledger, lane) {
+        // It may be this very transaction's row, and yet be rolled back.
+        // SAFETY: a look at the transaction's state.
+        let writes = unsafe { pg_sys::GetTopTransactionIdIfAny() } != pg_sys::InvalidTransactionId;
+        if !writes {
+            REGISTERED.with_borrow_mut(|lanes| lanes.insert((ledger, lane)));
+        }
+        return;
+    }
+    as_owner(|| {
+        update(
+            "INSERT INTO audits.lanes (org_id, lane) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &[ledger.map(to_datum).into(), lane.into()],
+            |_| Ok(()),
+        );
+    });
+}
+
+/// From now on this backend hears of the ends of transactions and of changes to tables.
+fn follow_transactions() {
+    if HAS_CALLBACKS.replace(true) {
+        return;
+    }
+    // SAFETY: the callbacks have the signatures that the server calls them with, and stay for ever.
+    unsafe {
+        pg_sys::RegisterXactCallback(Some(end_transaction), std::ptr::null_mut());
+        pg_sys::RegisterSubXactCallback(Some(end_subtransaction), std::ptr::null_mut());
+        pg_sys::CacheRegisterRelcacheCallback(Some(forget_relation), pg_sys::Datum::null());
+    }
+}
+
+unsafe extern "C-unwind" fn end_transaction(
+    event: pg_sys::XactEvent::Type,
+    _argument: *mut c_void,
+) {
+    use pg_sys::XactEvent::{
+        XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PARALLEL_ABORT, XACT_EVENT_PREPARE,
+    };
+    if [
+        XACT_EVENT_COMMIT,
+        XACT_EVENT_ABORT,
+        XACT_EVENT_PARALLEL_ABORT,
+        XACT_EVENT_PREPARE,
+    ]
+    .contains(&event)
+    {
+        HELD.with(|held| {
+            if let Ok(mut held) = held.try_borrow_mut() {
+                if event == XACT_EVENT_COMMIT {
+                    remember(&held);
+                }
+                held.clear();
+            }
+        });
+    }
+}
+
+fn remember(held: &HeldLanes) {
+    KNOWN.with(|known| {
+        let Ok(mut known) = known.try_borrow_mut() else {
+            return;
+        };
+        if known.len() + held.len() > MOST_KNOWN {
+            known.clear();
+        }
+        let heads = held.heads().take(MOST_KNOWN);
+        known.extend(heads.map(|(place, head)| (place, head.seq)));
+    });
+}
+
+unsafe extern "C-unwind" fn end_subtransaction(
+    event: pg_sys::SubXactEvent::Type,
+    subtransaction: pg_sys::SubTransactionId,
+    parent: pg_sys::SubTransactionId,
+    _argument: *mut c_void,
+) {
+    HELD.with(|held| {
+        let Ok(mut held) = held.try_borrow_mut() else {
+            return;
+        };
+        match event {
+            pg_sys::SubXactEvent::SUBXACT_EVENT_COMMIT_SUB => {
+                held.commit_subtransaction(subtransaction, parent);
+            }
+            pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB => {
+                held.abort_subtransaction(subtransaction);
+            }
+            _ => {}
+        }
+    });
+}
+
+unsafe extern "C-unwind" fn forget_relation(_argument: pg_sys::Datum, relation: pg_sys::Oid) {
+    ledger::forget(relation);
+    super::columns::forget(relation);
+}

@@ -1,0 +1,265 @@
+//! The table audits.subject_keys. It is read as it is committed now, and without predicate locks: an entry of a
+//! transaction with an old snapshot must neither miss a key nor fail because of one.
+
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::ffi::CStr;
+
+use pgrx::pg_sys::{self, Datum};
+use pgrx::varlena::{vardata_any, varsize_any_exhdr};
+use uuid::Uuid;
+
+use super::cipher::{open, SubjectKey};
+use super::fields::{mentions, reveal, ENCRYPTED};
+use crate::codeverify::errors::Error;
+use crate::codeverify::jsonb::text_of;
+use crate::codeverify::memory::in_scratch_memory;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::{select, update, update_one};
+use crate::tenancy::sql::{from_datum, to_datum};
+
+/// The key of a subject, with its id.
+pub struct Known {
+    pub id: Uuid,
+    pub key: SubjectKey,
+}
+
+/// What is there of a subject, or of a key.
+pub enum Found {
+    Key(Known),
+    Erased,
+    Nothing,
+}
+
+/// The key under which new fields of a subject are encrypted; None when the subject has been erased.
+pub fn key_for(subject: Uuid) -> Result<Option<Known>, Error> {
+    match find_by_subject(subject) {
+        Found::Key(known) => return Ok(Some(known)),
+        Found::Erased | Found::Nothing => {}
+    }
+    // An erasure under way may hide the row for a moment, and must not overlook a key that is made meanwhile.
+    // Those who make keys do not wait for each other.
+    lock_subject(subject, pg_sys::ShareLock);
+    match find_by_subject(subject) {
+        Found::Key(known) => Ok(Some(known)),
+        Found::Erased => Ok(None),
+        Found::Nothing => create(subject).map(Some),
+    }
+}
+
+/// Makes a key for a subject. The server itself draws it, so that it is no parameter of a query, which a log might show.
+pub fn create(subject: Uuid) -> Result<Known, Error> {
+    let id = as_owner(|| {
+        update_one::<pgrx::Uuid>(
+            "INSERT INTO audits.subject_keys (subject_id, key) \
+             VALUES ($1, sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid()))) \
+             RETURNING id",
+            &[to_datum(subject).into()],
+        )
+    });
+    match id.map(|id| find_by_id(from_datum(id), subject)) {
+        Some(Found::Key(known)) => Ok(known),
+        _ => Err(Error::NoRandomness),
+    }
+}
+
+/// Keeps erasures of a subject (ExclusiveLock) and the making of keys (ShareLock) apart, until the transaction ends.
+pub fn lock_subject(subject: Uuid, mode: u32) {
+    let (high, low) = subject.as_u64_pair();
+    let folded = high ^ low;
+    // Subjects whose ids collide here share a lock, which is slower and no worse.
+    let object = (folded ^ (folded >> 32)) as u32;
+    // SAFETY: waits like any lock; the class is our own table, so no other object has the tag.
+    unsafe {
+        pg_sys::LockDatabaseObject(
+            table_oid(),
+            pg_sys::Oid::from(object),
+            0,
+            mode as pg_sys::LOCKMODE,
+        );
+    }
+}
+
+/// Overwrites all keys of a subject and returns how many there were. A subject without any gets a tombstone.
+pub fn erase(subject: Uuid) -> i64 {
+    let erased = update(
+        "UPDATE audits.subject_keys \
+         SET key = NULL, erased_at = clock_timestamp(), erased_by = session_user \
+         WHERE subject_id = $1 AND key IS NOT NULL \
+         RETURNING id",
+        &[to_datum(subject).into()],
+        |rows| Ok(rows.len()),
+    );
+    if erased == 0 {
+        update(
+            "INSERT INTO audits.subject_keys (subject_id, erased_at, erased_by) \
+             SELECT $1, clock_timestamp(), session_user \
+             WHERE NOT EXISTS (SELECT FROM audits.subject_keys AS k WHERE k.subject_id = $1)",
+            &[to_datum(subject).into()],
+            |_| Ok(()),
+        );
+    }
+    erased as i64
+}
+
+/// What is there of a key by its id, if it is the subject's.
+pub fn find_by_id(id: Uuid, subject: Uuid) -> Found {
+    find(c"id", c"subject_keys_pkey", id, |row_subject| {
+        row_subject == subject
+    })
+}
+
+/// What is there of a subject: a key if there is one.
+pub fn find_by_subject(subject: Uuid) -> Found {
+    find(
+        c"subject_id",
+        c"subject_keys_subject_id_idx",
+        subject,
+        |_| true,
+    )
+}
+
+thread_local! {
+    /// The table, so that it is not looked up by name for every field.
+    static TABLE: Cell<pg_sys::Oid> = const { Cell::new(pg_sys::InvalidOid) };
+}
+
+fn table_oid() -> pg_sys::Oid {
+    // SAFETY: catalog look-ups by 'static names.
+    unsafe {
+        let known = TABLE.get();
+        if known != pg_sys::InvalidOid && pg_sys::get_rel_relkind(known) != 0 {
+            return known;
+        }
+        let oid = pg_sys::get_relname_relid(
+            c"subject_keys".as_ptr(),
+            pg_sys::get_namespace_oid(c"audits".as_ptr(), false),
+        );
+        TABLE.set(oid);
+        oid
+    }
+}
+
+fn find(column: &CStr, index: &CStr, value: Uuid, fits: impl Fn(Uuid) -> bool) -> Found {
+    let mut found = Found::Nothing;
+    let bytes = *value.as_bytes();
+    // SAFETY: table and scan are closed below, on the same path; an error ends the transaction, which closes
+    // them too. Values of a row are read while the scan has it.
+    unsafe {
+        let table = pg_sys::table_open(table_oid(), pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+        let oid = (*table).rd_id;
+        let index = pg_sys::get_relname_relid(index.as_ptr(), (*(*table).rd_rel).relnamespace);
+        let [id, subject, key, searched] = [c"id", c"subject_id", c"key", column]
+            .map(|name| pg_sys::get_attnum(oid, name.as_ptr()));
+        let mut condition = pg_sys::ScanKeyData::default();
+        pg_sys::ScanKeyInit(
+            &mut condition,
+            searched,
+            pg_sys::BTEqualStrategyNumber as u16,
+            pg_sys::Oid::from(pg_sys::F_UUID_EQ),
+            Datum::from(bytes.as_ptr()),
+        );
+        let scan = pg_sys::systable_beginscan(
+            table,
+            index,
+            index != pg_sys::InvalidOid,
+            std::ptr::addr_of_mut!(pg_sys::SnapshotSelfData),
+            1,
+            &mut condition,
+        );
+        loop {
+            let tuple = pg_sys::systable_getnext(scan);
+            if tuple.is_null() {
+                break;
+            }
+            let get = |place: i16| {
+                let mut is_null = false;
+                let value =
+                    pg_sys::heap_getattr(tuple, i32::from(place), (*table).rd_att, &mut is_null);
+                (!is_null).then_some(value)
+            };
+            let uuid = |value: Datum| Uuid::from_bytes(*value.cast_mut_ptr::<[u8; 16]>());
+            let (Some(id), Some(subject)) = (get(id).map(uuid), get(subject).map(uuid)) else {
+                continue;
+            };
+            if !fits(subject) {
+                continue;
+            }
+            match get(key) {
+                None => found = Found::Erased,
+                Some(key) => {
+                    // Stored plain and shorter than 126 bytes: this copies nothing.
+                    let key = pg_sys::pg_detoast_datum_packed(key.cast_mut_ptr());
+                    let key = std::slice::from_raw_parts(
+                        vardata_any(key).cast::<u8>(),
+                        varsize_any_exhdr(key),
+                    );
+                    if let Some(key) = SubjectKey::from_bytes(key) {
+                        found = Found::Key(Known { id, key });
+                        break;
+                    }
+                }
+            }
+        }
+        pg_sys::systable_endscan(scan);
+        pg_sys::table_close(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+    }
+    found
+}
+
+/// The keys that have been erased, to look through many payloads for what was under them.
+pub struct ErasedKeys(HashSet<Uuid>);
+
+impl ErasedKeys {
+    /// As they are committed now, or in the statement's snapshot.
+    pub fn load() -> ErasedKeys {
+        let ids = as_owner(|| {
+            select(
+                "SELECT k.id FROM audits.subject_keys AS k WHERE k.key IS NULL",
+                &[],
+                |rows| {
+                    rows.filter_map(|row| row.get::<pgrx::Uuid>(1).transpose())
+                        .map(|id| id.map(from_datum))
+                        .collect()
+                },
+            )
+        });
+        ErasedKeys(ids)
+    }
+
+    /// Whose erased fields a payload has, given as the server stores it, without its length. Usually that is a search
+    /// for a few bytes and nothing else.
+    pub fn subjects_in(&self, payload: &[u8]) -> Vec<Uuid> {
+        if self.0.is_empty() || !mentions(payload, ENCRYPTED) {
+            return Vec::new();
+        }
+        let mut subjects = Vec::new();
+        in_scratch_memory(|| {
+            let mut jsonb = aligned_jsonb(payload);
+            // SAFETY: a whole jsonb, which lives longer than the text is used.
+            let text = unsafe { text_of(Datum::from(jsonb.as_mut_ptr())) };
+            reveal(text, &mut |field| {
+                let is_erased = open(&field.ciphertext)
+                    .is_some_and(|opened| self.0.contains(&opened.place.key_id));
+                if is_erased && !subjects.contains(&field.subject) {
+                    subjects.push(field.subject);
+                }
+                None
+            });
+        });
+        subjects
+    }
+}
+
+/// A jsonb with its length, aligned as the server wants it.
+fn aligned_jsonb(content: &[u8]) -> Vec<u64> {
+    let size = content.len() + pg_sys::VARHDRSZ;
+    let mut words = vec![0_u64; size.div_ceil(8)];
+    // SAFETY: the words are at least as many bytes as are written.
+    unsafe {
+        let start = words.as_mut_ptr().cast::<u8>();
+        pgrx::set_varsize_4b(start.cast(), i32::try_from(size).unwrap_or(i32::MAX));
+        std::ptr::copy_nonoverlapping(content.as_ptr(), start.add(pg_sys::VARHDRSZ), content.len());
+    }
+    words
+}

@@ -1,0 +1,68 @@
+//! What is known of a lane besides its entries, and whether a tally of them agrees.
+
+use super::tally::{Tally, Times};
+use crate::audits::chain::held::Head;
+
+/// Where something is known of an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Checkpoint,
+    Verification,
+}
+
+impl Source {
+    pub fn name(self) -> &'static str {
+        match self {
+            Source::Checkpoint => "the last checkpoint",
+            Source::Verification => "the last verification",
+        }
+    }
+}
+
+/// What audits.lanes has of a lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The last entry that has left for an archive; [`Head::NONE`] when none has.
+    pub archived: Head,
+    pub checkpointed: Option<Head>,
+    pub verified: Option<Head>,
+}
+
+impl Known {
+    pub const NOTHING: Known = Known {
+        archived: Head::NONE,
+        checkpointed: None,
+        verified: None,
+    };
+
+    /// Entries that must be there with the signature that is known, where they have not been archived.
+    pub fn points(&self) -> impl Iterator<Item = (Source, Head)> + '_ {
+        [
+            (Source::Checkpoint, self.checkpointed),
+            (Source::Verification, self.verified),
+        ]
+        .into_iter()
+        .filter_map(|(source, head)| Some((source, head?)))
+        .filter(|(_, head)| head.seq > self.archived.seq)
+    }
+}
+
+/// Whether a lane needs to be walked along.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    /// It is intact, if the entries at these places have the signatures that are known of them.
+    Intact,
+    Walk,
+}
+
+/// Judges a lane's entries; `start` is the entry that the first of them must continue.
+pub fn judge(tally: &Tally, start: Head) -> Pass {
+    let anchored = start.seq.checked_add(1) == Some(tally.first.seq)
+        && tally.first.hash == start.signature
+        && tally.first.ts > start.ts;
+    if anchored && tally.is_chain() && tally.times() == Times::Rise {
+        Pass::Intact
+    } else {
+        Pass::Walk
+    }
+}

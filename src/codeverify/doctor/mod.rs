@@ -1,0 +1,5 @@
+//! Checks of the installation that SQL cannot make.
+
+mod key_file;
+pub mod preload;
+pub mod sql;

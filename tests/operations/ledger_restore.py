@@ -1,0 +1,154 @@
+#!/usr/bin/env python3
+"""Dump and restore of the ledger: whole, and as data alone into a fresh deployment, by a superuser and by a login of
+codeverify_admin. Entries are verified and stored as they are; what was tampered with is refused or found."""
+
+import re
+import subprocess
+import tempfile
+import unittest
+from pathlib import Path
+
+import ledger_support as support
+
+SOURCE = "cv_ledger_source"
+TARGET = "cv_ledger_target"
+OPERATOR = "ledger_operator"
+
+LEDGER = "SELECT md5(string_agg(a::text, '' ORDER BY a.org_id, a.lane, a.seq)), count(*) FROM audits.audit_log AS a"
+# Triggers of the tables would change and chain things that the dump brings; the ledger's own fires nevertheless.
+REPLICA = {"PGOPTIONS": "-c session_replication_role=replica -c client_min_messages=warning"}
+
+
+class Restore(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.create_database(SOURCE)
+        cls.addClassCleanup(support.drop_logins)
+        cls.addClassCleanup(support.drop_database, SOURCE)
+        cls.tenants = [support.PLATFORM, *support.create_tenants(SOURCE, 3)]
+        support.append_some(SOURCE, cls.tenants)
+        with support.connect(SOURCE) as connection:
+            # Values that take care to print and read: a number that no float holds, escapes, and letters of all kinds.
+            connection.execute(r"""
+                SELECT audits.append('odd', 'odd.entry',
+                    '{"n": 9007199254740993.10, "t": "tab\t \\ \"quoted\" \u00e9 \u2603", "nested": [[], {}, null]}',
+                    org_id => %s, user_agent => E'line\nbreak\t\\.')""", (cls.tenants[1].org_id,))
+            cls.ledger = connection.execute(LEDGER).fetchone()
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.directory = Path(directory.name)
+
+    def tearDown(self):
+        support.drop_database(TARGET)
+
+    def dump(self, name, *arguments):
+        path = self.directory / name
+        done = subprocess.run(["pg_dump", "-d", SOURCE, "-f", path, *arguments], capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return path
+
+    def restore(self, path, *arguments, **environment):
+        done = subprocess.run(
+            ["pg_restore", "--exit-on-error", "-d", TARGET, *arguments, path],
+            env={**support.os.environ, **environment}, capture_output=True, text=True)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def assert_restored(self, unknown_lanes=False):
+        """The same entries, intact, and new ones continue where they end."""
+        with support.connect(TARGET) as connection:
+            self.assertEqual(connection.execute(LEDGER).fetchone(), self.ledger)
+        self.assertEqual(support.faults_of(TARGET, without_lanes=unknown_lanes), [])
+
+    def assert_continues(self):
+        support.append_some(TARGET, self.tenants, first=1000)
+        self.assertEqual(support.faults_of(TARGET), [])
+
+    # ---- the whole database
+
+    def test_whole(self):
+        dump = self.dump("whole.dump", "-Fc")
+        for arguments in ((), ("--jobs", "2")):
+            with self.subTest(arguments):
+                support.drop_database(TARGET)
+                with support.connect("postgres") as connection:
+                    connection.execute(f"CREATE DATABASE {TARGET} TEMPLATE template0")
+                self.restore(dump, *arguments)
+                self.assert_restored()
+                self.assert_continues()
+
+    # ---- data alone
+
+    def test_data_alone(self):
+        for arguments in ((), ("--load-via-partition-root",)):
+            with self.subTest(arguments):
+                dump = self.dump("data.dump", "-Fc", "--data-only", *arguments)
+                support.create_database(TARGET)
+                self.restore(dump, **REPLICA)
+                self.assert_restored()
+                self.assert_continues()
+
+    def tampered(self, change):
+        """A restore of the data, in which one line of the ledger is not what it was."""
+        dump = self.dump("data.sql", "--data-only")
+        text = dump.read_text()
+        lines = re.findall(r"^.*\ttest\.append\t.*\n", text, re.MULTILINE)
+        self.assertGreater(len(lines), 20)
+        line = lines[len(lines) // 2]
+        dump.write_text(text.replace(line, change(line)))
+        support.create_database(TARGET)
+        return line, support.psql(TARGET, "-1", "-f", str(dump), **REPLICA)
+
+    def test_an_altered_entry_is_refused(self):
+        _, done = self.tampered(lambda line: re.sub(r'"entry": (\d+)', r'"entry": 1\1', line))
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("ERROR:  VC051", done.stderr)
+        self.assertRegex(done.stderr, r"signature")
+        with support.connect(TARGET) as connection:
+            self.assertEqual(support.value(connection, "SELECT count(*) FROM audits.audit_log"), 0)
+
+    def test_a_missing_entry_is_found(self):
+        line, done = self.tampered(lambda line: "")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        with support.connect(TARGET) as connection:
+            self.assertEqual(support.value(connection, "SELECT count(*) FROM audits.audit_log"), self.ledger[1] - 1)
+            found = " ".join(support.faults_of(TARGET))
+            self.assertIn("breaks", found)
+            if support.has_verify_chain(connection):
+                verdicts = connection.execute("SELECT DISTINCT verdict FROM audits.verify_chain()").fetchall()
+                self.assertLessEqual({"missing"}, {verdict for verdict, in verdicts})
+
+    def test_a_dump_that_is_restored_twice_is_refused(self):
+        dump = self.dump("twice.sql", "--data-only", "--table=audits.audit_log*")
+        support.create_database(TARGET)
+        self.assertEqual(support.psql(TARGET, "-f", str(dump)).returncode, 0)
+        done = support.psql(TARGET, "-f", str(dump))
+        self.assertIn("ERROR:  VC051", done.stderr)
+        self.assert_restored(unknown_lanes=True)
+
+    # ---- as codeverify_admin
+
+    def test_as_an_operator(self):
+        """No superuser: a login that row security does not bind, in codeverify_admin. The ledger alone."""
+        with support.connect("postgres") as connection:
+            connection.execute(f"DROP ROLE IF EXISTS {OPERATOR}")
+            connection.execute(f"CREATE ROLE {OPERATOR} LOGIN BYPASSRLS IN ROLE codeverify_admin")
+            self.addCleanup(support.drop_login, OPERATOR)
+        dump = self.dump(
+            "ledger.dump", "-Fc", "--data-only", "--load-via-partition-root", "--table=audits.audit_log*",
+            "--exclude-table=audits.audit_log_id_seq")
+        support.create_database(TARGET)
+        self.restore(dump, "-U", OPERATOR)
+        self.assert_restored(unknown_lanes=True)
+
+        bad = self.dump(
+            "ledger.sql", "--data-only", "--load-via-partition-root", "--table=audits.audit_log*",
+            "--exclude-table=audits.audit_log_id_seq")
+        bad.write_text(bad.read_text().replace("9007199254740993.10", "9007199254740993.1"))
+        support.create_database(TARGET)
+        done = support.psql(TARGET, "-U", OPERATOR, "-1", "-f", str(bad))
+        self.assertIn("ERROR:  VC051", done.stderr)
+        self.assertIn("signature", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
