@@ -29,6 +29,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// From bounds in microseconds since 1970.
+    pub fn since_1970(from: Option<i64>, until: Option<i64>) -> Span {
+        Span {
+            from: from.map(super::postgres_micros),
+            until: until.map(super::postgres_micros),
+        }
+    }
+
     /// Whether a time is in it.
     pub fn contains(self, ts: i64) -> bool {
         self.from.is_none_or(|from| from <= ts) && self.until.is_none_or(|until| ts < until)

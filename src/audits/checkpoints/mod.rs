@@ -2,7 +2,7 @@
 
 mod against;
 mod checkpoint;
-mod collect;
+pub mod collect;
 mod export;
 mod growth;
 mod key_file;
@@ -10,7 +10,7 @@ mod keys;
 mod note;
 mod proof;
 pub mod sql;
-mod store;
+pub mod store;
 mod stream;
 mod tile;
-mod tree;
+pub mod tree;
