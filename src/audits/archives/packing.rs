@@ -182,7 +182,10 @@ fn checkpoint_first(partition: pg_sys::Oid, ends: &[LaneEnd]) -> Result<(), Erro
     if is_checkpointed(ends) {
         return Ok(());
     }
-    checkpoints::collect::checkpoint(checkpoints::store::keys()?.as_ref())?;
+    let keys = checkpoints::store::keys()?;
+    acting(Deed::Maintenance, || {
+        checkpoints::collect::checkpoint(keys.as_ref())
+    })?;
     if is_checkpointed(ends) {
         return Ok(());
     }
