@@ -108,6 +108,7 @@ VALUES ('audits.audit_log', $$action = ''$$, 'audit_log_action_check'),
        ('audits.verifications', $$findings = '[]'$$, 'verifications_findings_check'),
        ('audits.verifications', $$first_finding = '[]'$$, 'verifications_first_finding_check'),
        ('audits.verifications', $$lanes = -1$$, 'verifications_lanes_check'),
+       ('audits.verifications', $$tree_size = -1$$, 'verifications_tree_size_check'),
        ('audits.verifications', $$verdict = 'x'$$, 'verifications_verdict_check');
 
 SELECT tap.test_values('audits');
