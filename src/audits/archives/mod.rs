@@ -6,6 +6,7 @@
 pub mod cursor;
 pub mod datum;
 pub mod entry;
+pub mod leaves;
 mod packing;
 mod payload;
 mod pruning;

@@ -1,10 +1,7 @@
 //! Goes through archived entries, one segment in memory at a time.
 
-use uuid::Uuid;
-
 use super::entry::ArchivedEntry;
 use super::stored::{find_segments, read_segment, Scope, SegmentPlace, Span};
-use crate::audits::encoding::Hash;
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 
@@ -26,27 +23,6 @@ pub fn read(scope: Scope, span: Span) -> ArchivedEntries {
         segments: segments.into_iter(),
         entries: Vec::new().into_iter(),
     }
-}
-
-/// The signatures of a lane's archived entries by seq, also of those that were pruned: without unpacking anything.
-pub fn signatures(ledger: Option<Uuid>, lane: i32) -> impl Iterator<Item = (i64, Hash)> {
-    find_segments(Scope::Ledger(ledger))
-        .into_iter()
-        .filter_map(|place| {
-            check_for_interrupts();
-            read_segment(place.id, false)
-        })
-        .flat_map(move |segment| {
-            let mut signatures = segment.signatures.into_iter();
-            segment.runs.into_iter().flat_map(move |run| {
-                let of_run: Vec<Hash> = signatures.by_ref().take(run.entries()).collect();
-                let is_wanted = run.lane == lane;
-                (run.first_seq..)
-                    .zip(of_run)
-                    .filter(move |_| is_wanted)
-                    .collect::<Vec<_>>()
-            })
-        })
 }
 
 impl ArchivedEntries {
