@@ -12,6 +12,7 @@ use super::store;
 use super::stream::{first, for_each, Argument, Row};
 use super::tile::{Place, Tiles, TILE_WIDTH};
 use super::tree::{Edge, Hash, Leaves};
+use crate::audits::archives::leaves::ArchivedLeaves;
 use crate::audits::encoding::{parse_hash, Entry};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::progress::{Operation, Progress};
@@ -161,6 +162,7 @@ fn recompute(size: u64) -> Recomputed {
         is_whole: true,
     };
     let mut leaves = StoredLeaves::default();
+    let mut archived = ArchivedLeaves::default();
     let mut progress = Progress::start(Operation::Verify, 0);
     while scan.edge.size() < size {
         let runs = read_runs(scan.edge.size(), size);
@@ -172,7 +174,7 @@ fn recompute(size: u64) -> Recomputed {
             if run.first_leaf != scan.edge.size() {
                 scan.stop("unknown", None);
             } else {
-                scan.read(&run, size, &mut leaves, &mut progress);
+                scan.read(&run, size, &mut leaves, &mut archived, &mut progress);
             }
             if !scan.is_whole {
                 return scan;
@@ -194,10 +196,35 @@ impl Recomputed {
             .get_or_insert(Difference { leaf, kind, entry });
     }
 
-    fn read(&mut self, run: &Run, size: u64, leaves: &mut StoredLeaves, progress: &mut Progress) {
+    /// Takes an entry's hash for the next leaf of the tree.
+    fn compare(&mut self, run: &Run, seq: i64, hash: Option<Hash>, leaves: &mut StoredLeaves) {
+        let leaf = self.edge.size();
+        if hash.is_none() || hash != leaves.get(leaf) {
+            self.differ(leaf, "altered", Some((run.org_id, run.lane, seq)));
+        }
+        // What cannot be read has no hash; any other than the right one will do.
+        self.edge.push(hash.unwrap_or_default());
+    }
+
+    fn read(
+        &mut self,
+        run: &Run,
+        size: u64,
+        leaves: &mut StoredLeaves,
+        archived: &mut ArchivedLeaves,
+        progress: &mut Progress,
+    ) {
         let wanted = (size - run.first_leaf).min(store::size(run.last_seq - run.first_seq + 1));
         let last_seq = run.first_seq + store::number(wanted) - 1;
         let mut next = run.first_seq;
+        for (seq, hash) in archived.read(run.org_id, run.lane, run.first_seq, last_seq) {
+            if seq != next {
+                break;
+            }
+            self.compare(run, seq, hash, leaves);
+            progress.advance(1);
+            next += 1;
+        }
         let sql = if run.org_id.is_some() {
             OF_TENANT
         } else {
@@ -206,7 +233,7 @@ impl Recomputed {
         let arguments = [
             Argument::Uuid(run.org_id),
             Argument::Int4(run.lane),
-            Argument::Int8(run.first_seq),
+            Argument::Int8(next),
             Argument::Int8(last_seq),
             Argument::Time(run.first_ts),
             Argument::Time(run.last_ts),
@@ -217,13 +244,7 @@ impl Recomputed {
             if seq != next {
                 return ControlFlow::Break(seq);
             }
-            let leaf = self.edge.size();
-            let hash = leaf_hash(row, run);
-            if hash.is_none() || hash != leaves.get(leaf) {
-                self.differ(leaf, "altered", Some((run.org_id, run.lane, seq)));
-            }
-            // What cannot be read has no hash; any other than the right one will do.
-            self.edge.push(hash.unwrap_or_default());
+            self.compare(run, seq, leaf_hash(row, run), leaves);
             progress.advance(1);
             next += 1;
             ControlFlow::Continue(())
