@@ -5,7 +5,7 @@ mod checkpoint;
 mod collect;
 mod export;
 mod growth;
-mod key_file;
+pub mod key_file;
 mod keys;
 mod note;
 mod proof;
