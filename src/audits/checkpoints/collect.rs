@@ -116,19 +116,25 @@ pub fn checkpoint(keys: Option<&Keys>) -> Result<String, Error> {
             check_snapshot(size);
             let growth = Growth::resume(size, &mut store::tiles()).map_err(store::damaged)?;
             let known_root = latest.as_ref().map_or(EMPTY_ROOT, |latest| latest.root);
+            // A new signature below a tree that was changed would be one of a forged past.
             if growth.root().map_err(store::damaged)? != known_root {
-                // A new signature below it would be one of a forged past.
                 return Err(Error::TreeDamaged {
                     problem: format!("Its root at {size} leaves is not that of the checkpoint."),
+                });
+            }
+            if store::mapped_size() != size || store::tiled_size() != size {
+                return Err(Error::TreeDamaged {
+                    problem: format!("Not all of its parts end at {size} leaves, where the last checkpoint does."),
                 });
             }
 
             let mut collection = Collection::new(growth);
             for sql in [PLATFORM, TENANTS] {
-                for_each(sql, &[], |row| {
-                    collection.add(row);
-                    ControlFlow::<()>::Continue(())
+                let damage = for_each(sql, &[], |row| match collection.add(row) {
+                    Ok(()) => ControlFlow::Continue(()),
+                    Err(error) => ControlFlow::Break(error),
                 });
+                damage.map_or(Ok(()), Err)?;
                 collection.lane = None;
             }
             collection.warn();
@@ -165,6 +171,33 @@ fn check_snapshot(size: u64) {
     }
 }
 
+impl Lane {
+    /// Entries that the tree does not have, though the lane says so, would never get into it.
+    fn open(org_id: Option<Uuid>, number: i32, row: &Row) -> Result<Lane, Error> {
+        let last_seq = row.int8(3);
+        if store::mapped_seq(org_id, number) != last_seq {
+            return Err(Error::TreeDamaged {
+                problem: format!(
+                    "audits.lanes and audits.checkpoint_lanes say different things of lane {number} of {}.",
+                    name(org_id)
+                ),
+            });
+        }
+        Ok(Lane {
+            org_id,
+            lane: number,
+            last_seq,
+            last_signature: row.hash(4).unwrap_or(GENESIS),
+            is_stopped: false,
+        })
+    }
+}
+
+/// Whose ledger it is.
+fn name(org_id: Option<Uuid>) -> String {
+    org_id.map_or("the platform".into(), |id| format!("organization {id}"))
+}
+
 impl Collection {
     fn new(growth: Growth) -> Collection {
         Collection {
@@ -180,17 +213,14 @@ impl Collection {
 
     /// Takes the next entry in, if it continues its lane. Behind a gap nothing of the lane is taken: entries
     /// that are still to come from another server fill it, and those that were deleted must not be passed over.
-    fn add(&mut self, row: &Row) {
-        let (org_id, lane_number) = (row.uuid(1), row.int4(2));
+    fn add(&mut self, row: &Row) -> Result<(), Error> {
+        let (org_id, number) = (row.uuid(1), row.int4(2));
         let (seq, ts) = (row.int8(5), row.int8(8));
-        let known = |lane: &Lane| lane.org_id == org_id && lane.lane == lane_number;
-        let mut lane = self.lane.take().filter(known).unwrap_or_else(|| Lane {
-            org_id,
-            lane: lane_number,
-            last_seq: row.int8(3),
-            last_signature: row.hash(4).unwrap_or(GENESIS),
-            is_stopped: false,
-        });
+        let known = |lane: &Lane| lane.org_id == org_id && lane.lane == number;
+        let mut lane = match self.lane.take().filter(known) {
+            Some(lane) => lane,
+            None => Lane::open(org_id, number, row)?,
+        };
         if !lane.is_stopped {
             match row.hash(6) {
                 Some(signature)
@@ -204,13 +234,14 @@ impl Collection {
                     self.stops += 1;
                     self.first_stop.get_or_insert(Stop {
                         org_id,
-                        lane: lane_number,
+                        lane: number,
                         seq: lane.last_seq,
                     });
                 }
             }
         }
         self.lane = Some(lane);
+        Ok(())
     }
 
     fn extend_run(&mut self, lane: &Lane, seq: i64, ts: i64, signature: Hash) {
@@ -242,16 +273,14 @@ impl Collection {
 
     fn warn(&self) {
         if let Some(stop) = &self.first_stop {
-            let ledger = stop
-                .org_id
-                .map_or("the platform".to_owned(), |id| format!("organization {id}"));
             warning!(
                 "{} lanes of the ledger do not go on where the last checkpoint ended: \
-                 after entry {} of lane {} of {ledger} the next one is missing or does not fit; \
+                 after entry {} of lane {} of {} the next one is missing or does not fit; \
                  audits.verify_chain() tells more",
                 self.stops,
                 stop.seq,
-                stop.lane
+                stop.lane,
+                name(stop.org_id)
             );
         }
     }

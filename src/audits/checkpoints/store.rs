@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use pgrx::datum::DatumWithOid;
+use uuid::Uuid;
 
 use super::checkpoint::{is_origin, Checkpoint};
 use super::growth::Tile;
@@ -45,6 +46,42 @@ pub fn current_size() -> u64 {
         |row| size(row.int8(1)),
     )
     .unwrap_or(0)
+}
+
+/// How many leaves are known to be entries.
+pub fn mapped_size() -> u64 {
+    first(
+        "SELECT c.first_leaf + c.last_seq - c.first_seq + 1 \
+         FROM audits.checkpoint_lanes AS c ORDER BY c.first_leaf DESC LIMIT 1",
+        &[],
+        |row| size(row.int8(1)),
+    )
+    .unwrap_or(0)
+}
+
+/// How many leaves the tiles have.
+pub fn tiled_size() -> u64 {
+    first(
+        "SELECT t.tile_index * 64 + pg_catalog.length(t.hashes) / 32 \
+         FROM audits.merkle_tiles AS t WHERE t.level = 0 ORDER BY t.tile_index DESC LIMIT 1",
+        &[],
+        |row| size(row.int8(1)),
+    )
+    .unwrap_or(0)
+}
+
+/// The seq up to which a lane's entries are in the tree.
+pub fn mapped_seq(org_id: Option<Uuid>, lane: i32) -> i64 {
+    let sql = if org_id.is_some() {
+        "SELECT c.last_seq FROM audits.checkpoint_lanes AS c \
+         WHERE c.org_id = $1 AND c.lane = $2 ORDER BY c.last_seq DESC LIMIT 1"
+    } else {
+        "SELECT c.last_seq FROM audits.checkpoint_lanes AS c \
+         WHERE $1::uuid IS NULL AND c.org_id IS NULL AND c.lane = $2 \
+         ORDER BY c.org_id DESC, c.lane DESC, c.last_seq DESC LIMIT 1"
+    };
+    let arguments = [Argument::Uuid(org_id), Argument::Int4(lane)];
+    first(sql, &arguments, |row| row.int8(1)).unwrap_or(0)
 }
 
 /// A size that tables keep, which is never below 0.
