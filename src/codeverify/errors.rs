@@ -156,9 +156,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC060", "archive_damaged"),
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
-    ("VC055", "invalid_signing_key"),
-    ("VC056", "no_such_tree"),
-    ("VC057", "tree_damaged"),
     ("VC090", "no_randomness"),
 ];
 

@@ -77,6 +77,7 @@ pub fn archive(partition: pg_sys::Oid) -> Result<Outcome, Error> {
     let bytes_before = update_one::<i64>("SELECT pg_total_relation_size($1)", &[partition.into()])
         .unwrap_or_default();
     let mut packer = Packer::new(&described);
+    begin(&described, packer.packed.archive, bytes_before);
     // The index has organizations first and the platform's own ledger last; the archive the other way round.
     packer.pack_all("org_id IS NULL", "lane, seq")?;
     packer.pack_all("org_id IS NOT NULL", "org_id, lane, seq")?;
@@ -440,7 +441,24 @@ fn timestamptz<'a>(micros: i64) -> DatumWithOid<'a> {
     unsafe { DatumWithOid::new(pg_sys::Datum::from(micros), pg_sys::TIMESTAMPTZOID) }
 }
 
-/// Puts the archive on record: an entry in the chain, and the row that the segments belong to.
+/// The row that the segments belong to; record() completes it, and nobody sees it before.
+fn begin(partition: &Partition, archive: Uuid, bytes_before: i64) {
+    update(
+        "INSERT INTO audits.archives \
+             (id, partition_name, from_ts, until_ts, entries, segments, bytes_before, bytes_after, root, entry_id) \
+         VALUES ($1, $2, $3, $4, 0, 0, $5, 0, sha256(''), 0)",
+        &[
+            to_datum(archive).into(),
+            partition.name.as_str().into(),
+            partition.from.into(),
+            partition.until.into(),
+            bytes_before.into(),
+        ],
+        |_| Ok(()),
+    );
+}
+
+/// Puts the archive on record: an entry in the chain, and what is known of it now.
 fn record(partition: &Partition, outcome: &Outcome) {
     let entry_id = update_one::<i64>(
         "INSERT INTO audits.audit_log (org_id, entity, action, actor_id, resource_id, payload) \
@@ -459,24 +477,22 @@ fn record(partition: &Partition, outcome: &Outcome) {
             outcome.root.as_slice().into(),
         ],
     );
-    update(
-        "INSERT INTO audits.archives \
-             (id, partition_name, from_ts, until_ts, entries, segments, bytes_before, bytes_after, root, entry_id) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
-        &[
-            to_datum(outcome.archive).into(),
-            partition.name.as_str().into(),
-            partition.from.into(),
-            partition.until.into(),
-            outcome.entries.into(),
-            outcome.segments.into(),
-            outcome.bytes_before.into(),
-            outcome.bytes_after.into(),
-            outcome.root.as_slice().into(),
-            entry_id.into(),
-        ],
-        |_| Ok(()),
-    );
+    acting(Deed::Maintenance, || {
+        update(
+            "UPDATE audits.archives \
+             SET entries = $2, segments = $3, bytes_after = $4, root = $5, entry_id = $6 \
+             WHERE id = $1",
+            &[
+                to_datum(outcome.archive).into(),
+                outcome.entries.into(),
+                outcome.segments.into(),
+                outcome.bytes_after.into(),
+                outcome.root.as_slice().into(),
+                entry_id.into(),
+            ],
+            |_| Ok(()),
+        );
+    });
 }
 
 /// The lane goes on after what has just been archived.

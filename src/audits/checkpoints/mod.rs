@@ -1,16 +1,16 @@
 //! The order of all lanes: an RFC 6962 Merkle tree and signed C2SP checkpoints of it.
 
 mod against;
-mod checkpoint;
+pub mod checkpoint;
 mod collect;
 mod export;
-mod growth;
-mod key_file;
+pub mod growth;
+pub mod key_file;
 mod keys;
-mod note;
+pub mod note;
 mod proof;
 pub mod sql;
-mod store;
+pub mod store;
 mod stream;
-mod tile;
-mod tree;
+pub mod tile;
+pub mod tree;
