@@ -1,6 +1,7 @@
 -- The main job, from an empty database to a completed analysis. scripts/demo runs it from the checkout's root
 -- as a superuser of its own cluster; the tenant's part runs as the login demo_tenant, a plain codeverify_tenant.
 \set ON_ERROR_STOP on
+\set demo_superuser :USER
 \pset footer off
 \pset null '-'
 SET client_min_messages = warning;
@@ -124,3 +125,44 @@ SELECT (SELECT count(*) FROM tenancy.organizations) AS organizations,
        (SELECT count(*) FROM analysis.analyses) AS analyses,
        (SELECT count(*) FROM analysis.findings) AS findings;
 COMMIT;
+
+\echo 9. The ledger has an entry for every step, in hash chains
+\echo
+\connect - :demo_superuser
+SELECT entity, action, count(*) AS entries
+FROM audits.audit_log
+WHERE org_id = :'org_id'
+GROUP BY entity, action
+ORDER BY min(ts);
+
+\echo 10. A checkpoint of all chains, signed, for somebody outside to keep
+\echo
+SELECT current_setting('data_directory') || '/demo_ledger.key' AS key_file
+\gset
+COPY (SELECT private_key FROM audits.create_signing_key('codeverify/codeverify_demo'))
+TO PROGRAM 'umask 077; cat > demo_ledger.key';
+SET codeverify.ledger_key_file = :'key_file';
+SELECT audits.checkpoint() AS note
+\gset
+\echo :note
+
+\echo 11. A superuser, whom nothing stops, changes what an entry says and hides the traces: each shows
+\echo
+SELECT audits.verify() ->> 'verdict' AS verdict_before;
+
+BEGIN;
+ALTER TABLE audits.audit_log DISABLE TRIGGER USER;
+UPDATE audits.audit_log
+SET payload = jsonb_set(payload, '{runs,0,imported}', '0')
+WHERE action = 'sarif.imported';
+SELECT verdict, detail FROM audits.verify_chain();
+
+-- The hash of the entry is made to fit again: now the checkpoint that somebody kept tells.
+UPDATE audits.audit_log
+SET signature = audits.hash_entry(
+        org_id, lane, seq, prev_hash, id, event_id, ts, entity, action, actor_id, resource_id, payload, ip_address,
+        user_agent)
+WHERE action = 'sarif.imported';
+SELECT audits.verify_against(:'note') ->> 'status' AS against_the_checkpoint;
+ROLLBACK;
+SELECT audits.verify_against(:'note') ->> 'status' AS after_the_rollback;

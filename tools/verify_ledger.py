@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verifies a copy of codeverify's audit ledger without the database and without codeverify.
 
-    psql -c "SET timezone = 'UTC'" \\
+    psql -c "SET client_encoding = 'UTF8'" -c "SET timezone = 'UTC'" -c "SET datestyle = 'ISO'" \\
          -c "\\copy (SELECT * FROM audits.audit_log ORDER BY org_id, lane, seq) TO ledger.csv (FORMAT csv, HEADER)"
     verify_ledger.py [--partial] [ledger.csv]
 
@@ -91,7 +91,7 @@ def microseconds(text):
         return INFINITIES[text]
     match = TIMESTAMP.fullmatch(text)
     if not match:
-        raise ValueError(f'"{text}" is not a time in DateStyle ISO')
+        raise Unusable(f'"{text}" is not a time as PostgreSQL prints it; copy with SET datestyle = \'ISO\'')
     year, month, day, hour, minute, second = map(int, match.groups()[:6])
     fraction, sign, *offset, before_christ = match.groups()[6:]
     offset = [int(part or 0) for part in offset]

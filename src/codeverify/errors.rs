@@ -43,6 +43,8 @@ pub enum Error {
     SarifTooLarge { bytes: usize, limit: usize },
     #[error("reading the SARIF log would take {memory} bytes of memory")]
     SarifTakesTooMuch { memory: usize, limit: usize },
+    #[error("audits.record_changes() was not called by a trigger of audits.track()")]
+    NotACaptureTrigger,
     #[error("{column} of a ledger entry cannot be given")]
     LedgerColumns { column: &'static str },
     #[error("an entry that arrives with hashes needs a valid {column}")]
@@ -101,6 +103,20 @@ pub enum Error {
     LedgerNotYours,
     #[error("audits.tally() is the only caller of the functions that it is made of")]
     NotInAnAggregate,
+    #[error("the ledger's key file cannot be used: {problem}")]
+    UnusableKeyFile { problem: &'static str },
+    #[error("\"{name}\" cannot be the name of a key")]
+    InvalidKeyName { name: String },
+    #[error("the ledger's origin cannot be written in a checkpoint")]
+    InvalidOrigin,
+    #[error("the ledger's tree has never had {tree_size} leaves")]
+    NoSuchTree { tree_size: i64, current: u64 },
+    #[error("a tree of {tree_size} leaves has no leaf {leaf_index}")]
+    NoSuchLeaf { leaf_index: i64, tree_size: i64 },
+    #[error("a tree of {new_size} leaves does not continue one of {old_size}")]
+    NotAContinuation { old_size: i64, new_size: i64 },
+    #[error("the ledger's Merkle tree is damaged")]
+    TreeDamaged { problem: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -134,6 +150,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
     ("VC053", "ledger_is_final"),
+    ("VC054", "not_trackable"),
+    ("VC055", "invalid_signing_key"),
+    ("VC056", "no_such_tree"),
+    ("VC057", "tree_damaged"),
     ("VC058", "not_archivable"),
     ("VC059", "retention_locked"),
     ("VC060", "archive_damaged"),
@@ -170,12 +190,20 @@ impl Error {
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
+            Error::NotACaptureTrigger => "VC054",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
             Error::RetentionLocked { .. } => "VC059",
             Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
             Error::NeedsReadCommitted { code, .. } => code,
             Error::PersonalField { .. } => "VC061",
             Error::LedgerNotYours | Error::NotInAnAggregate => "VC062",
+            Error::UnusableKeyFile { .. } | Error::InvalidKeyName { .. } | Error::InvalidOrigin => {
+                "VC055"
+            }
+            Error::NoSuchTree { .. }
+            | Error::NoSuchLeaf { .. }
+            | Error::NotAContinuation { .. } => "VC056",
+            Error::TreeDamaged { .. } => "VC057",
             Error::NoRandomness => "VC090",
         }
     }
@@ -209,6 +237,9 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
+            Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
+            Error::TreeDamaged { problem } => Some(problem.clone()),
             _ => None,
         }
     }
@@ -250,6 +281,7 @@ impl Error {
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
+            Error::NotACaptureTrigger => "Make the triggers with audits.track(...).".into(),
             Error::LedgerColumns { .. } => "Leave the column out; if it was, run the statement again.".into(),
             Error::IncompleteArrival { .. } => "Copy the entry with all its columns.".into(),
             Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
@@ -280,6 +312,17 @@ impl Error {
             }
             Error::LedgerNotYours => "Leave org_id out to verify the ledger of the organization in context; auditors verify any.".into(),
             Error::NotInAnAggregate => "Verify with audits.verify_chain().".into(),
+            Error::UnusableKeyFile { .. } => {
+                "Put a key of audits.create_signing_key() into a file that only the server's user can read, and name it in codeverify.ledger_key_file.".into()
+            }
+            Error::InvalidKeyName { .. } => "Use one such as example.org/ledger, without spaces and plus signs.".into(),
+            Error::InvalidOrigin => "Set codeverify.ledger_origin to one line such as example.org/ledger.".into(),
+            Error::NoSuchTree { .. } => "Make a checkpoint with audits.checkpoint(), or see audits.checkpoints.".into(),
+            Error::NoSuchLeaf { .. } => "Find an entry's leaf with audits.leaf_index(id).".into(),
+            Error::NotAContinuation { .. } => "Give the smaller size first.".into(),
+            Error::TreeDamaged { .. } => {
+                "Somebody changed audits.merkle_tiles or audits.checkpoints: compare with audits.verify_against(note) and a note that was kept outside, and restore from a backup.".into()
+            }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

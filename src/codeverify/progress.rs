@@ -13,6 +13,7 @@ pub enum Operation {
     Import,
     Verify,
     Archive,
+    Checkpoint,
 }
 
 impl Operation {
@@ -21,13 +22,16 @@ impl Operation {
             Operation::Import => (c"analysis", c"findings"),
             Operation::Verify => (c"audits", c"audit_log"),
             Operation::Archive => (c"audits", c"archives"),
+            Operation::Checkpoint => (c"audits", c"checkpoints"),
         }
     }
 
     fn command(self) -> u32 {
         match self {
             Operation::Import => pg_sys::PROGRESS_COPY_COMMAND_FROM,
-            Operation::Verify | Operation::Archive => pg_sys::PROGRESS_COPY_COMMAND_TO,
+            Operation::Verify | Operation::Archive | Operation::Checkpoint => {
+                pg_sys::PROGRESS_COPY_COMMAND_TO
+            }
         }
     }
 }

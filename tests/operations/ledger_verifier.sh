@@ -141,6 +141,8 @@ psql_db "$DB" -c "COPY (SELECT * FROM audits.audit_log ORDER BY seq, lane, org_i
 grep -q 'ORDER BY' <<<"$(verify 2 "$WORK/bad.csv")" || fail "it does not say which order it wants"
 tail -n +2 "$WORK/ledger.csv" >"$WORK/bad.csv"
 grep -q 'HEADER' <<<"$(verify 2 "$WORK/bad.csv")" || fail "it does not ask for a header"
+PGDATESTYLE=German copy audits.audit_log >"$WORK/bad.csv"
+grep -q 'datestyle' <<<"$(verify 2 "$WORK/bad.csv")" || fail "it does not ask for ISO dates"
 psql_db "$DB" -c "SET client_encoding = 'LATIN9'" \
     -c "COPY (SELECT *, chr(8364) AS euro FROM audits.audit_log WHERE action = 'deep') TO STDOUT (FORMAT csv, HEADER)" >"$WORK/bad.csv"
 grep -q 'UTF8' <<<"$(verify 2 "$WORK/bad.csv")" || fail "it does not ask for UTF-8"

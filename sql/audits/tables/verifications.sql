@@ -4,6 +4,7 @@ CREATE TABLE audits.verifications (
     verdict        text        NOT NULL,
     entries        bigint      NOT NULL,
     lanes          bigint      NOT NULL,
+    tree_size      bigint      NOT NULL DEFAULT 0,
     findings       jsonb       NOT NULL DEFAULT '{}',
     first_finding  jsonb,
     duration       interval    NOT NULL,
@@ -12,6 +13,7 @@ CREATE TABLE audits.verifications (
     CONSTRAINT verifications_verdict_check CHECK (verdict IN ('intact', 'broken')),
     CONSTRAINT verifications_entries_check CHECK (entries >= 0),
     CONSTRAINT verifications_lanes_check CHECK (lanes >= 0),
+    CONSTRAINT verifications_tree_size_check CHECK (tree_size >= 0),
     CONSTRAINT verifications_findings_check CHECK (jsonb_typeof(findings) = 'object'),
     CONSTRAINT verifications_first_finding_check CHECK (jsonb_typeof(first_finding) = 'object'),
     CONSTRAINT verifications_duration_check CHECK (duration >= interval '0')
@@ -26,6 +28,7 @@ COMMENT ON COLUMN audits.verifications.is_incremental IS 'Whether only entries s
 COMMENT ON COLUMN audits.verifications.verdict IS 'intact or broken.';
 COMMENT ON COLUMN audits.verifications.entries IS 'Entries that were read.';
 COMMENT ON COLUMN audits.verifications.lanes IS 'Lanes that were verified.';
+COMMENT ON COLUMN audits.verifications.tree_size IS 'Leaves of the Merkle tree that was verified.';
 COMMENT ON COLUMN audits.verifications.findings IS 'How many findings there were of each verdict of audits.verify_chain(): an object of numbers.';
 COMMENT ON COLUMN audits.verifications.first_finding IS 'The first finding that is not legal: org_id, lane, seq, id, verdict and detail. NULL when the ledger was intact.';
 COMMENT ON COLUMN audits.verifications.duration IS 'How long it took.';

@@ -79,9 +79,13 @@ impl<'a> Numeric<'a> {
                 )
             }
         };
-        if digits
-            .iter()
-            .any(|digit| u16::from_ne_bytes(*digit) >= BASE)
+        // Zeros in front and a negative zero are never stored: they would be second spellings.
+        let is_zero = digits.is_empty();
+        if digits.first() == Some(&[0, 0])
+            || digits
+                .iter()
+                .any(|digit| u16::from_ne_bytes(*digit) >= BASE)
+            || is_zero && (negative || weight != 0)
         {
             return Err(CORRUPT);
         }
@@ -116,39 +120,38 @@ impl<'a> Numeric<'a> {
                 digits,
             } => (*negative, *weight, *scale, *digits),
         };
-        let places = |position: i32| {
-            let digit = usize::try_from(position).ok().and_then(|at| digits.get(at));
-            let digit = digit.map_or(0, |digit| u16::from_ne_bytes(*digit));
-            [1000, 100, 10, 1].map(|unit| b'0' + (digit / unit % 10) as u8)
-        };
         if negative {
             to.push(b'-');
         }
-        if weight < 0 {
+        let start = to.len();
+        let whole = usize::try_from(weight + 1).unwrap_or(0);
+        print_digits(to, digits, 0, whole);
+        let zeros = to[start..].iter().take_while(|place| **place == b'0');
+        to.drain(start..start + zeros.count());
+        if to.len() == start {
             to.push(b'0');
-        } else {
-            let first = places(0);
-            let zeros = first
-                .iter()
-                .take(PLACES - 1)
-                .take_while(|place| **place == b'0');
-            to.extend_from_slice(&first[zeros.count()..]);
-            for position in 1..=weight {
-                to.extend_from_slice(&places(position));
-            }
         }
         if scale > 0 {
             to.push(b'.');
             let end = to.len() + scale;
-            // Below zero there are zeros between the point and the first digit.
-            let mut position = weight + 1;
-            while to.len() < end {
-                to.extend_from_slice(&places(position));
-                position += 1;
-            }
+            print_digits(to, digits, weight + 1, scale.div_ceil(PLACES));
             to.truncate(end);
         }
     }
+}
+
+/// Appends the decimal places of `count` digits from position `first` on; those that are not stored, before the
+/// first and after the last, are zeros.
+fn print_digits(to: &mut Vec<u8>, digits: &[[u8; 2]], first: i32, count: usize) {
+    let end = to.len() + count * PLACES;
+    let before = usize::try_from(-first).unwrap_or(0).min(count);
+    to.resize(to.len() + before * PLACES, b'0');
+    let stored = digits.get(usize::try_from(first).unwrap_or(0)..);
+    for digit in stored.unwrap_or_default().iter().take(count - before) {
+        let digit = u16::from_ne_bytes(*digit);
+        to.extend_from_slice(&[1000, 100, 10, 1].map(|unit| b'0' + (digit / unit % 10) as u8));
+    }
+    to.resize(end, b'0');
 }
 
 /// What is inside a varlena that is neither compressed nor elsewhere.

@@ -2,6 +2,7 @@
 
 mod container;
 mod decoder;
+mod examples;
 mod value;
 
 use proptest::prelude::*;
@@ -430,11 +431,20 @@ fn special_numbers_and_headers() {
 }
 
 #[test]
-fn a_digit_beyond_the_base_is_damage() {
-    let mut bytes = container::numeric("12345");
-    let end = bytes.len();
-    bytes[end - 2..].copy_from_slice(&10_000u16.to_ne_bytes());
-    assert!(Numeric::parse(&bytes).is_err());
+fn digits_that_are_never_stored_are_damage() {
+    let stored = container::numeric("123450000.5");
+    let first = 6..8;
+    for digit in [0u16, 10_000, u16::MAX] {
+        let mut bytes = stored.clone();
+        bytes[first.clone()].copy_from_slice(&digit.to_ne_bytes());
+        assert!(Numeric::parse(&bytes).is_err(), "{digit}");
+    }
+    let zero = container::numeric("0");
+    for head in [0xA000u16, 0x8001] {
+        let mut bytes = zero.clone();
+        bytes[4..6].copy_from_slice(&head.to_ne_bytes());
+        assert!(Numeric::parse(&bytes).is_err(), "{head:x}");
+    }
 }
 
 #[test]

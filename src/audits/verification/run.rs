@@ -2,14 +2,20 @@
 
 use uuid::Uuid;
 
+use super::checkpoints::{
+    mismatch, read_lane_leaves, sum_entries, tell_first_difference, verify_tree, LaneLeaves,
+};
 use super::explanation::Suspect;
 use super::known::{judge, Known, Pass};
 use super::reader::{in_ledger, Reader, Record, Value};
 use super::row::{Row, COLUMNS};
-use super::tally::{Key, Tally};
+use super::tally::{Key, Sum, Tally};
 use super::verdict::{places, Finding, Report, Verdict};
 use super::walk::{self, Break, Doubts, Walk};
+use crate::audits::archives::{self, stored};
 use crate::audits::chain::held::{Head, Ledger};
+use crate::audits::checkpoints::key_file::Keys;
+use crate::audits::erasure;
 use crate::codeverify::progress::{Operation, Progress};
 
 /// How many altered entries and broken links are looked into for where they come from; the others are told of as
@@ -28,13 +34,19 @@ pub struct Scope {
     pub since: Option<i64>,
     /// Before this time.
     pub until: Option<i64>,
-    /// Only what has come since the last verification that found a lane intact.
-    pub is_incremental: bool,
+    /// Only what has come since each lane was found intact, and since the tree was when it had this size.
+    pub since_verified: Option<u64>,
 }
 
 impl Scope {
+    /// Whether lanes are verified from one end to the other.
     fn is_whole(&self) -> bool {
         self.since.is_none() && self.until.is_none()
+    }
+
+    /// Whether it is all that there is, so that the tree can be verified too.
+    pub fn is_everything(&self) -> bool {
+        self.is_whole() && self.organization.is_none()
     }
 }
 
@@ -43,6 +55,8 @@ impl Scope {
 pub struct Outcome {
     pub entries: u64,
     pub lanes: u64,
+    /// Leaves of the Merkle tree; None when it was not verified.
+    pub tree_size: Option<u64>,
 }
 
 /// A lane that is intact, and its last entry.
@@ -57,12 +71,14 @@ pub struct Verified {
 pub fn verify(
     scope: Scope,
     key: Key,
+    keys: Option<&Keys>,
     report: &mut dyn Report,
     verified: &mut dyn FnMut(Verified),
 ) -> Outcome {
     Reader::open(|reader| {
         let mut run = Run {
             scope,
+            key,
             reader,
             report,
             verified,
@@ -70,19 +86,27 @@ pub fn verify(
             outcome: Outcome::default(),
         };
         let mut progress = Progress::start(Operation::Verify, run.estimate());
-        if scope.is_incremental {
-            run.walk_new_entries(&mut progress);
-        } else {
-            run.pass(key);
-            run.check_partitions();
+        match scope.since_verified {
+            Some(_) => run.walk_new_entries(&mut progress),
+            None => {
+                run.pass();
+                run.check_partitions();
+                run.read_archives();
+            }
         }
         run.explain();
+        if scope.is_everything() {
+            let from = scope.since_verified.unwrap_or(0);
+            let tree_size = verify_tree(run.reader, run.report, keys, from);
+            run.outcome.tree_size = Some(tree_size);
+        }
         run.outcome
     })
 }
 
 struct Run<'a> {
     scope: Scope,
+    key: Key,
     reader: &'a mut Reader,
     report: &'a mut dyn Report,
     verified: &'a mut dyn FnMut(Verified),
@@ -93,7 +117,8 @@ struct Run<'a> {
 /// Entries and links whose fault is told when the whole ledger has been seen.
 #[derive(Default)]
 struct Notebook {
-    altered: Vec<(Ledger, i32, walk::Entry)>,
+    /// With whether they have been told of.
+    altered: Vec<(Ledger, i32, walk::Entry, bool)>,
     broken: Vec<(Ledger, i32, Break)>,
 }
 
@@ -105,8 +130,10 @@ struct LaneNotes<'a> {
 }
 
 impl Doubts for LaneNotes<'_> {
-    fn altered(&mut self, entry: &walk::Entry) {
-        self.notebook.altered.push((self.ledger, self.lane, *entry));
+    fn altered(&mut self, entry: &walk::Entry, is_told: bool) {
+        self.notebook
+            .altered
+            .push((self.ledger, self.lane, *entry, is_told));
     }
 
     fn broken(&mut self, between: Break) {
@@ -132,12 +159,24 @@ impl Run<'_> {
             .unwrap_or(0)
     }
 
+    /// Verifies what has left for archives, and tells whose personal fields were erased.
+    fn read_archives(&mut self) {
+        let scope = match self.scope.organization {
+            Some(organization) => stored::Scope::Ledger(Some(organization)),
+            None => stored::Scope::All,
+        };
+        let span = stored::Span::since_1970(self.scope.since, self.scope.until);
+        archives::verification::verify(scope, span, self.report);
+        erasure::verification::tell_erased(scope, span, self.report);
+    }
+
     /// Reads all entries once, and walks along the lanes that need it.
-    fn pass(&mut self, key: Key) {
+    fn pass(&mut self) {
         let organization = match self.scope.organization {
             Some(_) => "a.org_id = $1",
             None => "$1::uuid IS NULL",
         };
+        let known_lanes = known_lanes(organization);
         let sql = format!(
             "SELECT coalesce(t.org_id, l.org_id), coalesce(t.lane, l.lane), t.tally, {LANE} \
              FROM ( \
@@ -147,7 +186,7 @@ impl Run<'_> {
                    AND ($2 IS NULL OR a.ts >= $2) \
                    AND ($3 IS NULL OR a.ts < $3) \
                  GROUP BY a.org_id, a.lane) AS t \
-             FULL JOIN (SELECT * FROM audits.lanes AS a WHERE {organization}) AS l \
+             FULL JOIN ({known_lanes}) AS l \
                  ON coalesce(l.org_id::text, '') = coalesce(t.org_id::text, '') AND l.lane = t.lane \
              ORDER BY 1 NULLS FIRST, 2"
         );
@@ -155,8 +194,8 @@ impl Run<'_> {
             Value::Uuid(self.scope.organization),
             Value::Time(self.scope.since),
             Value::Time(self.scope.until),
-            Value::Int8(key.0 as i64),
-            Value::Int8(key.1 as i64),
+            Value::Int8(self.key.0 as i64),
+            Value::Int8(self.key.1 as i64),
         ];
         let mut lanes = self.reader.spool(&sql, &values);
         while let Some((ledger, lane, tally, known)) = lanes.next(|row| {
@@ -192,6 +231,8 @@ impl Run<'_> {
     }
 
     fn verify_lane(&mut self, ledger: Ledger, lane: i32, tally: Option<Tally>, known: &Known) {
+        let known = &mut known.clone();
+        let leaves = self.read_leaves(ledger, lane, known);
         let start = self.find_start(ledger, lane, tally.as_ref(), known);
         let end = self.find_end(ledger, lane, tally.as_ref(), start);
         let points: Vec<_> = known
@@ -228,12 +269,22 @@ impl Run<'_> {
                         .is_some_and(|entry| entry.head.signature == point.signature)
             });
         if is_chain && fits_end && fits_points && is_there {
+            let fits_tree = leaves.is_none_or(|leaves| {
+                let sum = self.sum_before(ledger, lane, tally.as_ref(), leaves.last.seq);
+                self.fits_leaves(ledger, lane, &leaves, sum)
+            });
+            if !fits_tree {
+                return;
+            }
             (self.verified)(Verified {
                 ledger,
                 lane,
                 head: last,
             });
             return;
+        }
+        if leaves.is_some() {
+            tell_first_difference(self.reader, self.report, ledger, lane);
         }
         let mut walk = Walk::new(ledger, lane, start, points);
         self.walk(&mut walk, ledger, lane, start.seq, end.as_ref());
@@ -265,6 +316,67 @@ impl Run<'_> {
                 detail,
             });
         }
+    }
+
+    /// What the tree has of a lane. Its last leaf is an entry that is known, whatever audits.lanes says.
+    fn read_leaves(&mut self, ledger: Ledger, lane: i32, known: &mut Known) -> Option<LaneLeaves> {
+        if !self.scope.is_whole() {
+            return None;
+        }
+        let from = self.scope.since_verified.unwrap_or(0);
+        let archived = known.archived.seq;
+        let leaves = read_lane_leaves(self.reader, ledger, lane, from, archived, self.key);
+        let in_lanes = known.checkpointed.map_or(0, |head| head.seq);
+        let in_tree = leaves.map_or(0, |leaves| leaves.last.seq);
+        if from == 0 && in_lanes != in_tree {
+            let detail = format!(
+                "audits.lanes has entries up to {in_lanes} in checkpoints, the Merkle tree up to {in_tree}"
+            );
+            self.report
+                .tell(mismatch(Some((ledger, lane, None)), detail));
+        }
+        if let Some(leaves) = leaves.filter(|_| in_tree > in_lanes) {
+            known.checkpointed = Some(leaves.last);
+        }
+        leaves
+    }
+
+    /// The sum of a lane's entries up to one.
+    fn sum_before(&mut self, ledger: Ledger, lane: i32, tally: Option<&Tally>, last: i64) -> Sum {
+        let Some(tally) = tally.filter(|tally| tally.first.seq <= last) else {
+            return Sum::default();
+        };
+        let (first, end) = (tally.first.seq, tally.last.seq);
+        if last >= end {
+            tally.signatures()
+        } else if end - last < last - first {
+            // Fewer are to be taken away than to be added.
+            let later = sum_entries(self.reader, ledger, lane, (last + 1, end), self.key);
+            tally.signatures().without(later)
+        } else {
+            sum_entries(self.reader, ledger, lane, (first, last), self.key)
+        }
+    }
+
+    /// Whether a lane's leaves are its entries, whose sum is given.
+    fn fits_leaves(&mut self, ledger: Ledger, lane: i32, leaves: &LaneLeaves, sum: Sum) -> bool {
+        let is_from_start = self.scope.since_verified.unwrap_or(0) > 0 || leaves.first_seq == 1;
+        let gap = if is_from_start { leaves.gap } else { Some(1) };
+        if let Some(seq) = gap {
+            let detail = "audits.checkpoint_lanes does not have each entry once from here on";
+            let place = Some((ledger, lane, Some(seq)));
+            self.report.tell(mismatch(place, detail.to_owned()));
+            return false;
+        }
+        if leaves.missing == 0 && leaves.sum == sum {
+            return true;
+        }
+        if !tell_first_difference(self.reader, self.report, ledger, lane) {
+            let detail = "leaves of the Merkle tree are not the lane's entries".to_owned();
+            self.report
+                .tell(mismatch(Some((ledger, lane, None)), detail));
+        }
+        false
     }
 
     /// Walks along a lane, from after `start` to before `end`.
@@ -374,6 +486,7 @@ impl Run<'_> {
 
     /// Walks along every lane from where it was intact.
     fn walk_new_entries(&mut self, progress: &mut Progress) {
+        let known_lanes = known_lanes("true");
         let sql = format!(
             "WITH RECURSIVE used AS ( \
                  (SELECT a.org_id, a.lane FROM audits.audit_log AS a WHERE a.org_id IS NOT NULL \
@@ -390,7 +503,7 @@ impl Run<'_> {
                  WHERE EXISTS (SELECT FROM audits.audit_log AS a WHERE a.org_id IS NULL AND a.lane = n.lane)) \
              SELECT coalesce(t.org_id, l.org_id), coalesce(t.lane, l.lane), {LANE} \
              FROM present AS t \
-             FULL JOIN audits.lanes AS l \
+             FULL JOIN ({known_lanes}) AS l \
                  ON coalesce(l.org_id::text, '') = coalesce(t.org_id::text, '') AND l.lane = t.lane \
              ORDER BY 1 NULLS FIRST, 2"
         );
@@ -400,6 +513,8 @@ impl Run<'_> {
         {
             self.outcome.lanes += 1;
             self.tell_archived(ledger, lane, &known);
+            let mut known = known;
+            let leaves = self.read_leaves(ledger, lane, &mut known);
             let verified = known.verified.filter(|head| head.seq > known.archived.seq);
             let still_there = verified.filter(|head| {
                 self.find_entry(ledger, lane, head.seq)
@@ -423,6 +538,20 @@ impl Run<'_> {
             }
             self.outcome.entries += walk.entries;
             progress.advance(usize::try_from(walk.entries).unwrap_or(0));
+            let fits_tree = leaves.is_none_or(|leaves| {
+                let first = leaves.first_seq.max(known.archived.seq + 1);
+                let sum = sum_entries(
+                    self.reader,
+                    ledger,
+                    lane,
+                    (first, leaves.last.seq),
+                    self.key,
+                );
+                self.fits_leaves(ledger, lane, &leaves, sum)
+            });
+            if !fits_tree {
+                continue;
+            }
             if let Some(head) = last.filter(|_| walk.faults == 0) {
                 (self.verified)(Verified { ledger, lane, head });
             }
@@ -487,7 +616,7 @@ impl Run<'_> {
     /// Tells of altered entries past the number that is looked into.
     fn tell_surplus(&mut self) {
         while self.doubts.altered.len() > MOST_DOUBTS {
-            if let Some((ledger, lane, entry)) = self.doubts.altered.pop() {
+            if let Some((ledger, lane, entry, false)) = self.doubts.altered.pop() {
                 self.tell_altered(ledger, lane, &entry);
             }
         }
@@ -511,7 +640,7 @@ impl Run<'_> {
         }
         let mut suspects: Vec<Suspect> = Vec::new();
         let mut size = 0;
-        for (ledger, lane, entry) in &altered {
+        for (ledger, lane, entry, _) in &altered {
             if let Some(suspect) = self.find_suspect(*ledger, *lane, entry) {
                 size += suspect.size();
                 if size > MOST_SUSPECT_BYTES {
@@ -526,12 +655,13 @@ impl Run<'_> {
             lanes.extend(row.int4(1).map(|lane| (row.uuid(0), lane)));
             true
         });
-        for (ledger, lane, entry) in &altered {
+        for (ledger, lane, entry, is_told) in &altered {
             let suspect = suspects.iter().find(|suspect| {
                 suspect.place == (*ledger, *lane, entry.seq) && suspect.id == entry.id
             });
             let origin = suspect.and_then(|suspect| suspect.origin(&suspects, &lanes));
             match origin {
+                None if *is_told => {}
                 None => self.tell_altered(*ledger, *lane, entry),
                 Some((other, of_lane, seq)) => {
                     let is_same_lane = (other, of_lane) == (*ledger, *lane);
@@ -662,6 +792,19 @@ impl Run<'_> {
             detail,
         });
     }
+}
+
+/// The lanes that audits.lanes or the tree has.
+fn known_lanes(condition: &str) -> String {
+    format!(
+        "SELECT n.org_id, n.lane, {LANE} \
+         FROM ( \
+             SELECT a.org_id, a.lane FROM audits.lanes AS a WHERE {condition} \
+             UNION \
+             SELECT a.org_id, a.lane FROM audits.checkpoint_lanes AS a WHERE {condition}) AS n \
+         LEFT JOIN audits.lanes AS l \
+             ON coalesce(l.org_id::text, '') = coalesce(n.org_id::text, '') AND l.lane = n.lane"
+    )
 }
 
 /// What audits.lanes has, in the order in which [`read_known`] takes it.

@@ -12,6 +12,7 @@ use super::report::{Counts, ResultRows};
 use super::row::read_uuid;
 use super::run::{self, Scope, Verified};
 use super::tally::Key;
+use crate::audits::checkpoints::store;
 use crate::audits::encoding::unix_micros;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
@@ -49,10 +50,22 @@ pub unsafe extern "C-unwind" fn codeverify_verify_chain(call: FunctionCallInfo) 
             organization: or_raise(choose_ledgers(argument(0).map(|datum| read_uuid(datum)))),
             since: time(1),
             until: time(2),
-            is_incremental: false,
+            since_verified: None,
+        };
+        // Checkpoints are verified with everything else only.
+        let keys = if scope.is_everything() {
+            or_raise(store::keys())
+        } else {
+            None
         };
         let mut rows = ResultRows::new(call);
-        run::verify(scope, or_raise(random_key()), &mut rows, &mut |_| {});
+        run::verify(
+            scope,
+            or_raise(random_key()),
+            keys.as_ref(),
+            &mut rows,
+            &mut |_| {},
+        );
     }
     Datum::null()
 }
@@ -88,18 +101,20 @@ fn verify(incremental: default!(bool, "true")) -> JsonB {
     // SAFETY: raises an error or does nothing.
     unsafe { pg_sys::PreventCommandIfReadOnly(c"audits.verify()".as_ptr()) };
     let began = Instant::now();
-    let is_incremental = incremental && as_owner(has_verified);
+    let keys = or_raise(store::keys());
+    let since_verified = as_owner(verified_tree_size).filter(|_| incremental);
     let mut counts = Counts::default();
     let mut points = Points::default();
     let scope = Scope {
         organization: None,
         since: None,
         until: None,
-        is_incremental,
+        since_verified,
     };
     let outcome = run::verify(
         scope,
         or_raise(random_key()),
+        keys.as_ref(),
         &mut counts,
         &mut |verified| points.add(verified),
     );
@@ -126,9 +141,10 @@ fn verify(incremental: default!(bool, "true")) -> JsonB {
     });
     let result = json!({
         "verdict": verdict,
-        "incremental": is_incremental,
+        "incremental": since_verified.is_some(),
         "entries": outcome.entries,
         "lanes": outcome.lanes,
+        "tree_size": outcome.tree_size,
         "findings": found,
         "first": first,
         "seconds": began.elapsed().as_secs_f64(),
@@ -136,9 +152,9 @@ fn verify(incremental: default!(bool, "true")) -> JsonB {
     as_owner(|| {
         update(
             "INSERT INTO audits.verifications \
-                 (is_incremental, verdict, entries, lanes, findings, first_finding, duration) \
+                 (is_incremental, verdict, entries, lanes, tree_size, findings, first_finding, duration) \
              SELECT (r.result ->> 'incremental')::boolean, r.result ->> 'verdict', (r.result ->> 'entries')::bigint, \
-                 (r.result ->> 'lanes')::bigint, r.result -> 'findings', nullif(r.result -> 'first', 'null'), \
+                 (r.result ->> 'lanes')::bigint, (r.result ->> 'tree_size')::bigint, r.result -> 'findings', nullif(r.result -> 'first', 'null'), \
                  (r.result ->> 'seconds')::float8 * interval '1 second' \
              FROM (VALUES ($1)) AS r (result)",
             &[JsonB(result.clone()).into()],
@@ -148,13 +164,13 @@ fn verify(incremental: default!(bool, "true")) -> JsonB {
     JsonB(result)
 }
 
-/// Whether any verification has found the ledger intact.
-fn has_verified() -> bool {
-    select_one::<bool>(
-        "SELECT true FROM audits.verifications WHERE verdict = 'intact' LIMIT 1",
+/// How large the tree was when the ledger was last found intact; None when it never was.
+fn verified_tree_size() -> Option<u64> {
+    select_one::<i64>(
+        "SELECT max(v.tree_size) FROM audits.verifications AS v WHERE v.verdict = 'intact'",
         &[],
     )
-    .unwrap_or(false)
+    .map(store::size)
 }
 
 /// How far lanes are intact, on its way into audits.lanes.

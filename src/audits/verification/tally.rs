@@ -41,6 +41,11 @@ impl Sum {
         *self = Sum::of(self.value().wrapping_sub(digest(key, seq, hash)));
     }
 
+    /// What is left without another sum.
+    pub fn without(self, other: Sum) -> Sum {
+        Sum::of(self.value().wrapping_sub(other.value()))
+    }
+
     fn join(&mut self, other: Sum) {
         *self = Sum::of(self.value().wrapping_add(other.value()));
     }

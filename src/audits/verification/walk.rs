@@ -42,8 +42,9 @@ pub struct Break {
 
 /// What a walk leaves to be looked into.
 pub trait Doubts {
-    /// The entry is not what its hash was made of.
-    fn altered(&mut self, entry: &Entry);
+    /// The entry is not what its hash was made of. Where that has been told of already, it only remains to be
+    /// seen where the entry has come from.
+    fn altered(&mut self, entry: &Entry, is_told: bool);
     /// Neither of two neighbours is altered, but they do not fit.
     fn broken(&mut self, between: Break);
 }
@@ -108,6 +109,9 @@ impl Walk {
                 self.pending = Some(kept);
                 let detail = format!("entry {} of this place has id {}", kept.seq, kept.id);
                 self.tell(report, &other, Verdict::Forked, detail);
+                if !other.is_intact() {
+                    doubts.altered(&other, true);
+                }
             }
             Some(pending) => {
                 self.settle(pending, report, doubts);
@@ -155,14 +159,15 @@ impl Walk {
                     }
                 }
             }
-            if last.is_some_and(|last| entry.ts <= last.ts) {
+            let is_last_right = last_entry.is_none_or(|before| before.is_intact());
+            if is_last_right && last.is_some_and(|last| entry.ts <= last.ts) {
                 let detail = format!("it is not later than entry {}", self.place);
                 self.tell(report, &entry, Verdict::Reordered, detail);
             }
         }
         if !entry.is_intact() {
             self.faults += 1;
-            doubts.altered(&entry);
+            doubts.altered(&entry, false);
         }
         let differing: Vec<Source> = self
             .points
@@ -251,8 +256,10 @@ mod tests {
     }
 
     impl Doubts for Doubted {
-        fn altered(&mut self, entry: &Entry) {
-            self.altered.push(entry.seq);
+        fn altered(&mut self, entry: &Entry, is_told: bool) {
+            if !is_told {
+                self.altered.push(entry.seq);
+            }
         }
 
         fn broken(&mut self, between: Break) {

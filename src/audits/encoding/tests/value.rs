@@ -66,7 +66,7 @@ pub fn any_value() -> impl Strategy<Value = Value> {
         "-[1-9][0-9]{0,20}|(0|[1-9][0-9]{0,20})(\\.[0-9]{1,20})?".prop_map(Value::Number),
         any::<String>().prop_map(Value::String),
     ];
-    leaf.prop_recursive(6, 200, 40, |inner| {
+    leaf.prop_recursive(6, 100, 40, |inner| {
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..40).prop_map(Value::Array),
             prop::collection::btree_map("[a-cé]{0,3}|\\PC{0,8}", inner, 0..40)
