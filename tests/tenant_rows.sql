@@ -145,3 +145,4 @@ $procedure$;
 
 CALL tap.fill('a');
 CALL tap.fill('b');
+DO 'BEGIN PERFORM audits.checkpoint(); END';

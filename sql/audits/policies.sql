@@ -36,3 +36,12 @@ TO codeverify_admin, codeverify_auditor, codeverify_tenant
 USING (true);
 COMMENT ON POLICY checkpoints_select ON audits.checkpoints IS 'Checkpoints are public: whoever keeps one can hold the ledger to it.';
 GRANT SELECT ON audits.checkpoints TO codeverify_admin, codeverify_auditor, codeverify_tenant;
+
+-- Archives, retention and the keys of personal fields are reached through functions only.
+SELECT tenancy.force_row_security(t.target::regclass)
+FROM (VALUES
+    ('audits.archives'),
+    ('audits.retention_locks'),
+    ('audits.subject_keys'),
+    ('audits.personal_fields')
+) AS t (target);

@@ -41,6 +41,8 @@ ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: extra_warnings = off, other_warnings = off
+    -- "limit" is what others call it too; RETURN QUERY sets the columns.
     tenant constant uuid := tenancy.require_permission('read');
     terms constant tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.simple', query);
 BEGIN

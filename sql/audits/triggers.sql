@@ -32,8 +32,6 @@ WHEN (OLD.org_id IS DISTINCT FROM NEW.org_id
       OR OLD.archived_seq > NEW.archived_seq)
 EXECUTE FUNCTION audits.refuse_change();
 
-ALTER TABLE audits.lanes ENABLE ALWAYS TRIGGER lanes_refuse_changes;
-
 COMMENT ON TRIGGER lanes_refuse_changes ON audits.lanes IS 'What is checkpointed or archived does not become less.';
 
 CREATE TRIGGER lanes_refuse_removal
@@ -41,9 +39,33 @@ BEFORE DELETE OR TRUNCATE ON audits.lanes
 FOR EACH STATEMENT
 EXECUTE FUNCTION audits.refuse_change();
 
-ALTER TABLE audits.lanes ENABLE ALWAYS TRIGGER lanes_refuse_removal;
+ALTER TABLE audits.lanes
+    ENABLE ALWAYS TRIGGER lanes_refuse_changes,
+    ENABLE ALWAYS TRIGGER lanes_refuse_removal;
 
 COMMENT ON TRIGGER lanes_refuse_removal ON audits.lanes IS 'A lane is not forgotten.';
+
+-- A tile of the Merkle tree gains hashes until it is full; those that it has stay.
+CREATE TRIGGER merkle_tiles_refuse_changes
+BEFORE UPDATE ON audits.merkle_tiles
+FOR EACH ROW
+WHEN (OLD.level <> NEW.level
+      OR OLD.tile_index <> NEW.tile_index
+      OR substring(NEW.hashes FOR length(OLD.hashes)) <> OLD.hashes)
+EXECUTE FUNCTION audits.refuse_change();
+
+COMMENT ON TRIGGER merkle_tiles_refuse_changes ON audits.merkle_tiles IS 'Hashes that are in the tree stay as they are.';
+
+CREATE TRIGGER merkle_tiles_refuse_removal
+BEFORE DELETE OR TRUNCATE ON audits.merkle_tiles
+FOR EACH STATEMENT
+EXECUTE FUNCTION audits.refuse_change();
+
+ALTER TABLE audits.merkle_tiles
+    ENABLE ALWAYS TRIGGER merkle_tiles_refuse_changes,
+    ENABLE ALWAYS TRIGGER merkle_tiles_refuse_removal;
+
+COMMENT ON TRIGGER merkle_tiles_refuse_removal ON audits.merkle_tiles IS 'The tree only grows.';
 
 -- Every session keeps them in memory.
 CREATE TRIGGER personal_fields_forget
@@ -62,3 +84,26 @@ ALTER TABLE audits.personal_fields
 
 COMMENT ON TRIGGER personal_fields_forget ON audits.personal_fields IS 'Lets every session read the table again.';
 COMMENT ON TRIGGER personal_fields_forget_all ON audits.personal_fields IS 'Lets every session read the table again.';
+
+-- A key is destroyed on purpose, with the record of who did it, and never changed.
+CREATE TRIGGER subject_keys_refuse_changes
+BEFORE UPDATE ON audits.subject_keys
+FOR EACH ROW
+WHEN (OLD.id <> NEW.id
+      OR OLD.subject_id <> NEW.subject_id
+      OR OLD.created_at <> NEW.created_at
+      OR OLD.erased_at IS NOT NULL
+      OR OLD.key <> NEW.key)
+EXECUTE FUNCTION audits.refuse_change();
+
+CREATE TRIGGER subject_keys_refuse_removal
+BEFORE DELETE OR TRUNCATE ON audits.subject_keys
+FOR EACH STATEMENT
+EXECUTE FUNCTION audits.refuse_change();
+
+ALTER TABLE audits.subject_keys
+    ENABLE ALWAYS TRIGGER subject_keys_refuse_changes,
+    ENABLE ALWAYS TRIGGER subject_keys_refuse_removal;
+
+COMMENT ON TRIGGER subject_keys_refuse_changes ON audits.subject_keys IS 'A key is erased or stays as it is.';
+COMMENT ON TRIGGER subject_keys_refuse_removal ON audits.subject_keys IS 'That a key was erased is not forgotten.';

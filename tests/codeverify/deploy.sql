@@ -1,5 +1,5 @@
 -- What deploy() makes is the user's: owned by codeverify_owner and no member of the extension, whose members are
--- its functions and the event trigger. An object that is not listed fails here.
+-- its functions and the event triggers. An object that is not listed fails here.
 BEGIN;
 SELECT plan(19);
 
@@ -23,8 +23,13 @@ SELECT set_eq(
         FROM member AS m
         JOIN pg_event_trigger AS t ON t.oid = m.objid AND m.classid = 'pg_event_trigger'::regclass
     $$,
-    $$VALUES ('codeverify_warn_of_unprotected_tables', true)$$,
-    'there is one event trigger');
+    $$
+        VALUES ('codeverify_guard_definitions_drop', true),
+               ('codeverify_guard_definitions_end', true),
+               ('codeverify_guard_definitions_start', true),
+               ('codeverify_warn_of_unprotected_tables', true)
+    $$,
+    'there are four event triggers');
 
 SELECT set_eq(
     $$
@@ -55,12 +60,16 @@ SELECT set_eq(
     'audits.archive_segments',
     'audits.archives',
     'audits.audit_log',
+    'audits.checkpoint_lanes',
+    'audits.checkpoints',
     'audits.entries',
     'audits.lanes',
+    'audits.merkle_tiles',
     'audits.personal_fields',
     'audits.retention_locks',
-    'audits.subject_keys',
+    'audits.size_report',
     'audits.statistics',
+    'audits.subject_keys',
     'audits.verifications',
     'auth.api_key_rate_buckets',
     'auth.api_keys',

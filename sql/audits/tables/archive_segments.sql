@@ -15,9 +15,7 @@ CREATE TABLE audits.archive_segments (
     content    bytea,
     CONSTRAINT archive_segments_pkey PRIMARY KEY (id),
     CONSTRAINT archive_segments_archive_id_place_key UNIQUE (archive_id, place),
-    -- A segment is written before the archive's root is known.
-    CONSTRAINT archive_segments_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES audits.archives (id)
-        DEFERRABLE INITIALLY DEFERRED,
+    CONSTRAINT archive_segments_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES audits.archives (id),
     CONSTRAINT archive_segments_place_check CHECK (place >= 0),
     CONSTRAINT archive_segments_lanes_check
         CHECK (cardinality(lanes) BETWEEN 1 AND 32

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::columns::NewRow;
 use super::record::{self, Subject};
 use super::trigger;
+use crate::audits::erasure::sealing::{self, People};
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::owner::caller_has_role;
@@ -85,6 +86,13 @@ fn append(
     };
     // Here and not in the trigger alone: an error of our own would lose its code on the way through SPI.
     or_raise(trigger::check_action(action.unwrap_or_default()));
+    if let Some(payload) = &payload {
+        let people = People {
+            actor_id: subject.actor_id,
+            resource_id: subject.resource_id,
+        };
+        or_raise(sealing::check(payload, entity, people));
+    }
     record::append(&subject, JsonbArgument::parameter(payload.as_ref()))
 }
 

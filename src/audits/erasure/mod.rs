@@ -4,9 +4,10 @@
 //! table of keys, `rules` that of fields that are always personal; `sealing` and `revealing` put it together.
 
 mod cipher;
-mod fields;
+pub mod fields;
 pub mod keys;
 pub mod revealing;
 pub mod rules;
 pub mod sealing;
 pub mod sql;
+pub mod verification;

@@ -5,11 +5,12 @@ use pgrx::pg_sys::Datum;
 use uuid::Uuid;
 
 use super::cipher::{self, Place};
-use super::fields::{self, EncryptedField, People, PERSONAL};
+pub use super::fields::People;
+use super::fields::{self, EncryptedField, PERSONAL};
 use super::keys::key_for;
 use super::rules::with_rules;
 use crate::codeverify::errors::Error;
-use crate::codeverify::jsonb::{from_text, text_of};
+use crate::codeverify::jsonb::{from_text, text_of, JsonbArgument};
 use crate::codeverify::raise::or_raise;
 
 /// What decides whom a personal field concerns, and what it is bound to.
@@ -47,6 +48,19 @@ pub fn seal(payload: Datum, entry: &Entry) -> Option<Datum> {
         }))
     }
     stored
+}
+
+/// Whether the personal fields of a payload can be encrypted. For callers that insert by a query of their own, from
+/// which an error would come out with another SQLSTATE.
+pub fn check(payload: &JsonbArgument, entity: Option<&str>, people: People) -> Result<(), Error> {
+    if !may_be_personal(payload.container(), entity) {
+        return Ok(());
+    }
+    let rules = with_rules(entity.unwrap_or_default(), <[fields::Rule]>::to_vec);
+    fields::seal(payload.text(), &rules, people, &mut |_, _| {
+        Ok("null".to_owned())
+    })
+    .map(|_| ())
 }
 
 fn encrypt(entry: &Entry, subject: Uuid, json: &str) -> Result<String, Error> {

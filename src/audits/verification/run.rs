@@ -12,10 +12,10 @@ use super::row::{Row, COLUMNS};
 use super::tally::{Key, Sum, Tally};
 use super::verdict::{places, Finding, Report, Verdict};
 use super::walk::{self, Break, Doubts, Walk};
-use crate::audits::archives;
+use crate::audits::archives::{self, stored};
 use crate::audits::chain::held::{Head, Ledger};
 use crate::audits::checkpoints::key_file::Keys;
-use crate::audits::encoding::unix_micros;
+use crate::audits::erasure;
 use crate::codeverify::progress::{Operation, Progress};
 
 /// How many altered entries and broken links are looked into for where they come from; the others are told of as
@@ -91,7 +91,7 @@ pub fn verify(
             None => {
                 run.pass();
                 run.check_partitions();
-                run.verify_archives();
+                run.read_archives();
             }
         }
         run.explain();
@@ -159,6 +159,17 @@ impl Run<'_> {
             .unwrap_or(0)
     }
 
+    /// Verifies what has left for archives, and tells whose personal fields were erased.
+    fn read_archives(&mut self) {
+        let scope = match self.scope.organization {
+            Some(organization) => stored::Scope::Ledger(Some(organization)),
+            None => stored::Scope::All,
+        };
+        let span = stored::Span::since_1970(self.scope.since, self.scope.until);
+        archives::verification::verify(scope, span, self.report);
+        erasure::verification::tell_erased(scope, span, self.report);
+    }
+
     /// Reads all entries once, and walks along the lanes that need it.
     fn pass(&mut self) {
         let organization = match self.scope.organization {
@@ -201,34 +212,6 @@ impl Run<'_> {
             self.tell_archived(ledger, lane, &known);
             self.verify_lane(ledger, lane, tally, &known);
         }
-    }
-
-    /// What has left the table is verified where it is now.
-    fn verify_archives(&mut self) {
-        let scope = match self.scope.organization {
-            Some(id) => archives::stored::Scope::Ledger(Some(id)),
-            None => archives::stored::Scope::All,
-        };
-        let postgres_time = |time: i64| time.wrapping_sub(unix_micros(0));
-        let span = archives::stored::Span {
-            from: self.scope.since.map(postgres_time),
-            until: self.scope.until.map(postgres_time),
-        };
-        let report = &mut *self.report;
-        archives::verification::verify(scope, span, &mut |found| {
-            let verdict = Verdict::ALL
-                .into_iter()
-                .find(|verdict| verdict.name() == found.verdict);
-            report.tell(Finding {
-                ledger: found.org_id,
-                lane: found.lane,
-                seq: found.seq,
-                id: found.id,
-                ts: found.ts,
-                verdict: verdict.unwrap_or(Verdict::Altered),
-                detail: found.detail,
-            });
-        });
     }
 
     fn tell_archived(&mut self, ledger: Ledger, lane: i32, known: &Known) {
