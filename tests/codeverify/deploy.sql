@@ -42,6 +42,7 @@ SELECT set_eq(
     $$,
     ARRAY[
     'codeverify.deployment',
+    'codeverify.progress',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',

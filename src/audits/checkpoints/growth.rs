@@ -19,7 +19,7 @@ struct Open {
 }
 
 /// A tree that leaves are added to. It holds one tile of each level.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Growth {
     size: u64,
     levels: Vec<Open>,
@@ -98,6 +98,20 @@ impl Growth {
             .map(|(level, open)| Tile {
                 place: Place {
                     level: level as u32,
+                    index: open.index,
+                },
+                hashes: open.hashes.clone(),
+            })
+    }
+
+    /// All tiles that are not full and not empty.
+    pub fn held_tiles(&self) -> impl Iterator<Item = Tile> + '_ {
+        (0u32..)
+            .zip(&self.levels)
+            .filter(|(_, open)| !open.hashes.is_empty())
+            .map(|(level, open)| Tile {
+                place: Place {
+                    level,
                     index: open.index,
                 },
                 hashes: open.hashes.clone(),
