@@ -132,6 +132,7 @@ SELECT throws_ok('SELECT audits.inclusion_proof(8, 8)', 'VC056', 'a tree of 8 le
 SELECT throws_ok('SELECT audits.consistency_proof(7, 6)', 'VC056', 'a tree of 6 leaves does not continue one of 7', 'or of the wrong way round');
 SELECT throws_ok('SELECT audits.tree_root(-1)', 'VC056', NULL, 'or of less than nothing');
 RESET SESSION AUTHORIZATION;
+ALTER TABLE audits.merkle_tiles DISABLE TRIGGER USER;
 UPDATE audits.merkle_tiles SET hashes = substr(hashes, 1, 160);
 SELECT throws_ok('SELECT audits.tree_root(8)', 'VC057', 'the ledger''s Merkle tree is damaged', 'a tile that was cut is missed');
 
