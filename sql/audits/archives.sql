@@ -59,7 +59,7 @@ COMMENT ON FUNCTION audits.lock_out_appends() IS
     'Locks audits.audit_log against everybody, for the moment in which a partition leaves it, without making others queue for more than a second at a time. Raises lock_not_available after ten attempts.';
 
 COMMENT ON FUNCTION audits.archive_partition(regclass) IS
-    'Moves a closed partition of audits.audit_log into an archive, for codeverify_admin: verifies every entry, packs them into compressed segments, verifies the pack, records the archive in the platform''s own ledger, and drops the partition. Returns an object with archive, partition, entries, segments, bytes_before, bytes_after and root. Runs at READ COMMITTED. Older partitions that have entries go first. Raises VC058 for a table that is no closed partition of the ledger and VC060 when an entry does not verify, and changes nothing then. Example: SELECT audits.archive_partition(''audits.audit_log_2026_01'');';
+    'Moves a closed partition of audits.audit_log into an archive, for codeverify_admin: verifies every entry, packs them into compressed segments, verifies the pack, makes a checkpoint where one does not cover them yet, records the archive in the platform''s own ledger, and drops the partition. Returns an object with archive, partition, entries, segments, bytes_before, bytes_after and root. Runs at READ COMMITTED. Older partitions that have entries go first. Raises VC058 for a table that is no closed partition of the ledger and VC060 when an entry does not verify, and changes nothing then. Example: SELECT audits.archive_partition(''audits.audit_log_2026_01'');';
 GRANT EXECUTE ON FUNCTION audits.archive_partition(regclass) TO codeverify_admin;
 
 COMMENT ON FUNCTION audits.read_archive(timestamptz, timestamptz) IS

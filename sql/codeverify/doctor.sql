@@ -196,8 +196,8 @@ AS $function$
         UNION ALL
         SELECT 'signing_key', 'warning',
                codeverify.find_key_fault(),
-               'the server can read the key of checkpoints',
-               'See docs/audits.md on audits.create_signing_key(): one file, mode 0600, off the data volume.'
+               'checkpoints are signed',
+               'Put what audits.create_signing_key() gives into a file of the server''s user, mode 0600, off the data volume, and set codeverify.ledger_key_file.'
         UNION ALL
         SELECT 'ledger_triggers', 'error',
                'the ledger is not guarded: ' || (SELECT pg_catalog.string_agg(u.fault, ', ') FROM codeverify.list_unguarded() AS u (fault)),

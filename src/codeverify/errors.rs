@@ -43,6 +43,8 @@ pub enum Error {
     SarifTooLarge { bytes: usize, limit: usize },
     #[error("reading the SARIF log would take {memory} bytes of memory")]
     SarifTakesTooMuch { memory: usize, limit: usize },
+    #[error("audits.record_changes() was not called by a trigger of audits.track()")]
+    NotACaptureTrigger,
     #[error("{column} of a ledger entry cannot be given")]
     LedgerColumns { column: &'static str },
     #[error("an entry that arrives with hashes needs a valid {column}")]
@@ -148,6 +150,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC051", "chain_mismatch"),
     ("VC052", "reserved_action"),
     ("VC053", "ledger_is_final"),
+    ("VC054", "not_trackable"),
     ("VC055", "invalid_signing_key"),
     ("VC056", "no_such_tree"),
     ("VC057", "tree_damaged"),
@@ -187,6 +190,7 @@ impl Error {
             | Error::NoLaneIndex => "VC051",
             Error::ReservedAction { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
+            Error::NotACaptureTrigger => "VC054",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
             Error::RetentionLocked { .. } => "VC059",
             Error::PartitionDamaged { .. } | Error::ArchiveDamaged { .. } => "VC060",
@@ -277,6 +281,7 @@ impl Error {
             Error::SarifTooLarge { .. } | Error::SarifTakesTooMuch { .. } => {
                 "Split the log by run, or raise codeverify.sarif_max_size.".into()
             }
+            Error::NotACaptureTrigger => "Make the triggers with audits.track(...).".into(),
             Error::LedgerColumns { .. } => "Leave the column out; if it was, run the statement again.".into(),
             Error::IncompleteArrival { .. } => "Copy the entry with all its columns.".into(),
             Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),

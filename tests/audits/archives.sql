@@ -1,6 +1,6 @@
 -- Partitions that leave the ledger for an archive: nothing of them is lost, and what is changed there is told.
 BEGIN;
-SELECT plan(76);
+SELECT plan(84);
 \ir ../two_tenants.sql
 
 -- The month that is under way ends now; what comes next goes to a partition of its own.
@@ -192,6 +192,13 @@ SELECT is((SELECT count(*) FROM audits.read_archive(NULL, NULL)), 3300::bigint, 
 SELECT is_empty($$SELECT * FROM audits.verify_archives()$$, 'and finds nothing wrong');
 SELECT is((SELECT entries FROM audits.list_archives()), 3300::bigint, 'and sees the list');
 
+SELECT is(
+    (SELECT audits.verify_against(c.note) ->> 'status' FROM audits.checkpoints AS c ORDER BY c.tree_size DESC LIMIT 1),
+    'consistent', 'what is archived is under a checkpoint, and fits it');
+SELECT set_eq($$SELECT DISTINCT verdict FROM audits.verify_chain()$$, ARRAY['pruned'], 'verify_chain() tells only that it was archived');
+CALL tap.act(login => 'tap_admin');
+SELECT is(audits.verify(false) ->> 'verdict', 'intact', 'the ledger is intact');
+
 -- The chain goes on.
 CALL tap.act('developer', 'a');
 SELECT lives_ok($$SELECT audits.append('project', 'project.renamed')$$, 'the ledger goes on');
@@ -225,6 +232,22 @@ EXCEPTION
         RETURN found;
 END
 $function$;
+CREATE FUNCTION tap.verdict_against(statement text)
+RETURNS text
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    found text;
+BEGIN
+    ALTER TABLE audits.archive_segments DISABLE TRIGGER ALL;
+    EXECUTE statement;
+    SELECT audits.verify_against(c.note) ->> 'status' INTO found FROM audits.checkpoints AS c ORDER BY c.tree_size DESC LIMIT 1;
+    RAISE SQLSTATE 'TAP01';
+EXCEPTION
+    WHEN SQLSTATE 'TAP01' THEN
+        RETURN found;
+END
+$function$;
 SELECT is(tap.verdicts(c.change), c.verdicts, c.change)
 FROM (VALUES
     ($$UPDATE audits.archive_segments SET content = set_byte(content, 200, get_byte(content, 200) # 1) WHERE place = 1$$, 'altered'),
@@ -241,6 +264,13 @@ FROM (VALUES
     ($$UPDATE audits.archives SET root = sha256('')$$, 'altered'),
     ($$UPDATE audits.archives SET pruned_at = now(), pruned_by = 'x'; UPDATE audits.archive_segments SET content = NULL$$, 'missing')
 ) AS c (change, verdicts);
+
+-- So are entries that were made anew with all their hashes: the tree remembers.
+SELECT is(
+    tap.verdict_against($$UPDATE audits.archive_segments SET signatures = set_byte(signatures, 64, get_byte(signatures, 64) # 1), content = NULL WHERE place = 1$$),
+    'inconsistent', 'other signatures do not fit the checkpoint');
+SELECT is(
+    tap.verdict_against($$UPDATE audits.archive_segments SET content = '' WHERE place = 1$$), 'inconsistent', 'nor do damaged rows');
 
 -- Retention.
 CALL tap.act(login => 'tap_admin');
@@ -268,5 +298,11 @@ SELECT is((SELECT pruned_by FROM audits.list_archives()), 'tap_admin', 'its reco
 SELECT is((SELECT count(*) FROM audits.read_archive(NULL, NULL)), 0::bigint, 'its rows are gone');
 SELECT set_eq(
     $$SELECT DISTINCT verdict FROM audits.verify_archives()$$, ARRAY['pruned'], 'and that is told as what it is');
+SELECT is(
+    (SELECT audits.verify_against(c.note) ->> 'status' FROM audits.checkpoints AS c ORDER BY c.tree_size DESC LIMIT 1),
+    'consistent', 'the signatures that stay still fit the checkpoint');
+SELECT is(audits.verify(false) ->> 'verdict', 'intact', 'and the ledger is intact');
+SELECT ok(
+    EXISTS (SELECT FROM audits.verify_chain() AS v WHERE v.detail LIKE '%were deleted with archive%'), 'which verify_chain() says too');
 SELECT * FROM finish();
 ROLLBACK;

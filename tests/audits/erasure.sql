@@ -1,7 +1,7 @@
 -- Personal fields: encrypted in what is stored and hashed, readable to those they belong to, and to nobody once the key
 -- is erased.
 BEGIN;
-SELECT plan(49);
+SELECT plan(51);
 \ir ../two_tenants.sql
 
 CREATE FUNCTION tap.is_intact()
@@ -140,8 +140,18 @@ SELECT results_eq(
 SELECT is(
     (SELECT count(*) FROM audits.audit_log WHERE org_id IS NULL AND action = 'subject.erased'), 2::bigint, 'the ledger tells of it');
 
+
 -- One who comes back.
 CALL tap.act(login => 'tap_admin');
+SELECT results_eq(
+    $$SELECT v.org_id, v.verdict, v.detail FROM audits.verify_chain() AS v ORDER BY v.org_id, v.seq$$,
+    $$
+        SELECT o.id, 'erased', format('the personal fields of %s have been erased', tap.id('bob'))
+        FROM unnest(ARRAY[tap.id('a'), tap.id('b')]) AS o (id)
+        ORDER BY o.id
+    $$,
+    'verification tells where fields were erased, and nothing else');
+SELECT is(audits.verify(false) ->> 'verdict', 'intact', 'the ledger is intact');
 SELECT ok(NOT audits.readmit_subject(tap.id('eve')), 'who is not erased is not readmitted');
 SELECT ok(audits.readmit_subject(tap.id('bob')), 'who is, is');
 SELECT ok(audits.unmark_personal('user', 'email'), 'a field is unmarked');

@@ -249,5 +249,40 @@ SELECT is(tap.attempt('UPDATE audits.lanes SET org_id = NULL'), 'VC053', 'and it
 SELECT is(tap.attempt('DELETE FROM audits.lanes'), 'VC053', 'and is not forgotten');
 SELECT is(tap.attempt('TRUNCATE audits.lanes'), 'VC053', 'not all of them either');
 
+-- The Merkle tree grows to the right.
+INSERT INTO audits.merkle_tiles (level, tile_index, hashes) VALUES (10, 7, decode(repeat('ab', 64), 'hex'));
+SELECT is(
+    tap.attempt($$UPDATE audits.merkle_tiles SET hashes = hashes || decode(repeat('cd', 32), 'hex') WHERE level = 10$$), 'done',
+    'a tile gains hashes');
+SELECT is(tap.attempt('UPDATE audits.merkle_tiles SET hashes = substring(hashes FOR 32) WHERE level = 10'), 'VC053', 'it does not lose any');
+SELECT is(tap.attempt('UPDATE audits.merkle_tiles SET hashes = set_byte(hashes, 63, 1) WHERE level = 10'), 'VC053', 'none is changed');
+SELECT is(
+    tap.attempt('UPDATE audits.merkle_tiles SET hashes = set_byte(hashes, 0, 1) || hashes WHERE level = 10'), 'VC053',
+    'while others are added either');
+SELECT is(tap.attempt('UPDATE audits.merkle_tiles SET tile_index = 8 WHERE level = 10'), 'VC053', 'it keeps its place');
+SELECT is(tap.attempt('UPDATE audits.merkle_tiles SET level = 9 WHERE level = 10'), 'VC053', 'and its level');
+SELECT is(tap.attempt('DELETE FROM audits.merkle_tiles'), 'VC053', 'and stays');
+SELECT is(tap.attempt('TRUNCATE audits.merkle_tiles'), 'VC053', 'as all of them do');
+
+-- Keys of persons are erased, and nothing else.
+INSERT INTO audits.subject_keys (subject_id, key) VALUES (tap.id('person'), decode(repeat('ab', 32), 'hex'));
+INSERT INTO audits.subject_keys (subject_id, erased_at, erased_by) VALUES (tap.id('erased'), now(), 'somebody');
+SELECT is(
+    tap.attempt($$UPDATE audits.subject_keys SET key = NULL, erased_at = now(), erased_by = 'me' WHERE subject_id = tap.id('person')$$),
+    'done', 'a key is erased');
+SELECT is(
+    tap.attempt($$UPDATE audits.subject_keys SET key = decode(repeat('cd', 32), 'hex') WHERE subject_id = tap.id('person')$$), 'VC053',
+    'it is not changed');
+SELECT is(tap.attempt($$UPDATE audits.subject_keys SET subject_id = tap.id('another')$$), 'VC053', 'it stays the same person''s');
+SELECT is(
+    tap.attempt($$UPDATE audits.subject_keys SET erased_by = 'another' WHERE subject_id = tap.id('erased')$$), 'VC053',
+    'who erased it stays known');
+SELECT is(
+    tap.attempt($$UPDATE audits.subject_keys SET key = decode(repeat('cd', 32), 'hex'), erased_at = NULL, erased_by = NULL
+                  WHERE subject_id = tap.id('erased')$$),
+    'VC053', 'and it does not come back');
+SELECT is(tap.attempt('DELETE FROM audits.subject_keys'), 'VC053', 'none is deleted');
+SELECT is(tap.attempt('TRUNCATE audits.subject_keys'), 'VC053', 'nor all');
+
 SELECT * FROM finish();
 ROLLBACK;

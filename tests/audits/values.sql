@@ -26,6 +26,7 @@ $$;
 INSERT INTO audits.checkpoints (tree_size, root, origin, note, is_signed) VALUES (1000000, sha256(''), 'tap', 'tap', false);
 INSERT INTO audits.checkpoint_lanes (first_leaf, tree_size, org_id, lane, first_seq, last_seq, first_ts, last_ts)
 VALUES (999998, 1000000, tap.id('a'), 0, 1, 2, now(), now());
+VALUES (500000, 1000000, tap.id('a'), 0, 1, 2, now(), now());
 INSERT INTO audits.merkle_tiles (level, tile_index, hashes) VALUES (10, 0, sha256(''));
 INSERT INTO audits.verifications (is_incremental, verdict, entries, lanes, findings, duration)
 VALUES (false, 'intact', 0, 0, '{}', '1 second');
@@ -108,6 +109,7 @@ VALUES ('audits.audit_log', $$action = ''$$, 'audit_log_action_check'),
        ('audits.verifications', $$findings = '[]'$$, 'verifications_findings_check'),
        ('audits.verifications', $$first_finding = '[]'$$, 'verifications_first_finding_check'),
        ('audits.verifications', $$lanes = -1$$, 'verifications_lanes_check'),
+       ('audits.verifications', $$tree_size = -1$$, 'verifications_tree_size_check'),
        ('audits.verifications', $$verdict = 'x'$$, 'verifications_verdict_check');
 
 SELECT tap.test_values('audits');

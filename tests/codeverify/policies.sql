@@ -127,6 +127,7 @@ SELECT set_eq(
         'audits.personal_fields',
         'audits.retention_locks',
         'audits.subject_keys',
+        'audits.verifications',
         'auth.password_resets',
         'auth.sessions'
     ],

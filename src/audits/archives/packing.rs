@@ -1,15 +1,16 @@
 //! Makes an archive of a partition, or nothing at all: whatever fails takes everything back.
 
 use pgrx::datum::DatumWithOid;
+use pgrx::pg_sys;
 use pgrx::spi::Result as SpiResult;
-use pgrx::{pg_sys, Spi};
 use uuid::Uuid;
 
+use super::cursor::Cursor;
 use super::datum::Row;
 use super::entry::{self, ArchivedEntry, Run};
 use super::payload::recomputed_hash;
-use super::root::GrowingRoot;
 use crate::audits::authority::{acting, Deed};
+use crate::audits::checkpoints::{self, tree::Edge};
 use crate::audits::encoding::{Hash, GENESIS};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
@@ -82,6 +83,8 @@ pub fn archive(partition: pg_sys::Oid) -> Result<Outcome, Error> {
     packer.pack_all("org_id IS NULL", "lane, seq")?;
     packer.pack_all("org_id IS NOT NULL", "org_id, lane, seq")?;
     let packed = packer.finish()?;
+
+    checkpoint_first(partition, &packed.ends)?;
 
     // From here on appends wait, if only for a moment.
     run_script("SELECT audits.lock_out_appends()");
@@ -173,13 +176,49 @@ fn refuse_out_of_order(partition: pg_sys::Oid, described: &Partition) -> Result<
     }
 }
 
+/// A checkpoint takes its leaves from the table: what has left it for an archive would never be in the tree, nor
+/// anything behind it in its lane. So all that leaves is under a checkpoint, signed where there is a key.
+fn checkpoint_first(partition: pg_sys::Oid, ends: &[LaneEnd]) -> Result<(), Error> {
+    if is_checkpointed(ends) {
+        return Ok(());
+    }
+    let keys = checkpoints::store::keys()?;
+    acting(Deed::Maintenance, || {
+        checkpoints::collect::checkpoint(keys.as_ref())
+    })?;
+    if is_checkpointed(ends) {
+        return Ok(());
+    }
+    Err(not_archivable(
+        partition,
+        "A checkpoint does not cover all of its entries.",
+        "SELECT * FROM audits.verify_chain() tells where a lane does not go on.",
+    ))
+}
+
+fn is_checkpointed(ends: &[LaneEnd]) -> bool {
+    let org_ids: Vec<_> = ends.iter().map(|end| end.org_id.map(to_datum)).collect();
+    let lanes: Vec<i32> = ends.iter().map(|end| end.lane).collect();
+    let seqs: Vec<i64> = ends.iter().map(|end| end.seq).collect();
+    let open = update_one::<bool>(
+        "SELECT true \
+         FROM unnest($1, $2, $3) AS n (org_id, lane, seq) \
+         LEFT JOIN audits.lanes AS l \
+             ON coalesce(l.org_id::text, '') = coalesce(n.org_id::text, '') AND l.lane = n.lane \
+         WHERE coalesce(l.checkpointed_seq, 0) < n.seq \
+         LIMIT 1",
+        &[org_ids.into(), lanes.into(), seqs.into()],
+    );
+    open.is_none()
+}
+
 /// What has been packed.
 struct Packed {
     archive: Uuid,
     entries: i64,
     segments: i32,
     bytes: i64,
-    root: GrowingRoot,
+    root: Edge,
     ends: Vec<LaneEnd>,
 }
 
@@ -206,7 +245,7 @@ impl<'a> Packer<'a> {
                 entries: 0,
                 segments: 0,
                 bytes: 0,
-                root: GrowingRoot::default(),
+                root: Edge::default(),
                 ends: Vec::new(),
             },
         }
@@ -214,14 +253,15 @@ impl<'a> Packer<'a> {
 
     /// Packs the entries for which `condition` holds, in the order that is given.
     fn pack_all(&mut self, condition: &str, order: &str) -> Result<(), Error> {
-        let cursor = Cursor::open(&format!(
+        let sql = format!(
             "SELECT org_id, lane, seq, prev_hash, signature, id, event_id, ts, entity, action, actor_id, \
                     resource_id, payload::text, ip_address, user_agent \
              FROM ONLY {} WHERE {condition} ORDER BY {order}",
             self.partition.identity
-        ));
+        );
+        let cursor = Cursor::open(&sql, &[]);
         loop {
-            let entries = cursor.fetch();
+            let entries = cursor.fetch(FETCHED, read_entry);
             if entries.is_empty() {
                 break;
             }
@@ -515,42 +555,6 @@ fn advance_lane(end: &LaneEnd) {
             |_| Ok(()),
         );
     });
-}
-
-/// A cursor over entries, which are read some at a time, each time with memory that is freed after it.
-struct Cursor {
-    name: String,
-}
-
-impl Cursor {
-    fn open(sql: &str) -> Cursor {
-        Cursor {
-            name: Spi::connect_mut(|client| client.open_cursor(sql, &[]).detach_into_name()),
-        }
-    }
-
-    /// The next entries, none at the end. One that lacks what its columns cannot lack is None.
-    fn fetch(&self) -> Vec<Option<ArchivedEntry>> {
-        Spi::connect_mut(|client| {
-            let mut cursor = client.find_cursor(&self.name)?;
-            let entries = cursor.fetch(FETCHED).and_then(|mut rows| {
-                let mut entries = Vec::with_capacity(rows.len());
-                while rows.next().is_some() {
-                    entries.push(read_entry(&Row(&rows))?);
-                }
-                Ok(entries)
-            });
-            cursor.detach_into_name();
-            entries
-        })
-        .unwrap_or_else(|error: pgrx::spi::Error| pgrx::error!("{error}"))
-    }
-
-    /// An open cursor would count as a use of the partition.
-    fn close(self) {
-        Spi::connect_mut(|client| client.find_cursor(&self.name).map(drop))
-            .unwrap_or_else(|error| pgrx::error!("{error}"));
-    }
 }
 
 fn read_entry(row: &Row) -> SpiResult<Option<ArchivedEntry>> {

@@ -9,7 +9,8 @@ use super::entry::ArchivedEntry;
 use super::packing;
 use super::reading;
 use super::stored::{Scope, Span};
-use super::verification::{self, Finding};
+use super::verification;
+use crate::audits::verification::verdict::Finding;
 use crate::codeverify::jsonb::{self, Jsonb};
 use crate::codeverify::owner::{as_owner, caller_has_role, OWNER_ROLE};
 use crate::codeverify::raise::or_raise;
@@ -172,17 +173,15 @@ fn verify_archives() -> TableIterator<
     ),
 > {
     let mut findings: Vec<Finding> = Vec::new();
-    verification::verify(Scope::All, Span::default(), &mut |finding| {
-        findings.push(finding)
-    });
+    verification::verify(Scope::All, Span::default(), &mut findings);
     TableIterator::new(findings.into_iter().map(|finding| {
         (
-            finding.org_id.map(to_datum),
+            finding.ledger.map(to_datum),
             finding.lane,
             finding.seq,
             finding.id,
             finding.ts.and_then(time),
-            finding.verdict.to_owned(),
+            finding.verdict.name().to_owned(),
             finding.detail,
         )
     }))

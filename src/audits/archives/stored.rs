@@ -29,6 +29,14 @@ pub struct Span {
 }
 
 impl Span {
+    /// From bounds in microseconds since 1970.
+    pub fn since_1970(from: Option<i64>, until: Option<i64>) -> Span {
+        Span {
+            from: from.map(super::postgres_micros),
+            until: until.map(super::postgres_micros),
+        }
+    }
+
     /// Whether a time is in it.
     pub fn contains(self, ts: i64) -> bool {
         self.from.is_none_or(|from| from <= ts) && self.until.is_none_or(|until| ts < until)
@@ -101,6 +109,38 @@ pub fn find_segments(scope: Scope) -> Vec<SegmentPlace> {
                     });
                 }
                 Ok(places)
+            },
+        )
+    })
+}
+
+/// The segments that have entries of a lane from one seq to another, in order.
+pub fn find_segments_of(
+    org_id: Option<Uuid>,
+    lane: i32,
+    first_seq: i64,
+    last_seq: i64,
+) -> Vec<Uuid> {
+    as_owner(|| {
+        select(
+            "SELECT s.id \
+             FROM audits.archive_segments AS s \
+             CROSS JOIN LATERAL unnest(s.lanes, s.first_seqs, s.last_seqs) AS r (lane, first_seq, last_seq) \
+             WHERE (s.org_id = $1 OR $1 IS NULL AND s.org_id IS NULL) \
+               AND r.lane = $2 AND r.first_seq <= $4 AND r.last_seq >= $3 \
+             ORDER BY r.first_seq",
+            &[
+                org_id.map(to_datum).into(),
+                lane.into(),
+                first_seq.into(),
+                last_seq.into(),
+            ],
+            |mut rows| {
+                let mut ids = Vec::with_capacity(rows.len());
+                while rows.next().is_some() {
+                    ids.extend(Row(&rows).uuid(1)?);
+                }
+                Ok(ids)
             },
         )
     })

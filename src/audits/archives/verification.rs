@@ -10,27 +10,15 @@ use super::datum::Row;
 use super::entry::{ArchivedEntry, Run};
 use super::payload::recomputed_hash;
 use super::reading;
-use super::root::GrowingRoot;
 use super::stored::{find_segments, read_segment, Scope, SegmentPlace, Span, StoredSegment};
+use crate::audits::checkpoints::tree::Edge;
 use crate::audits::encoding::{Hash, GENESIS};
+use crate::audits::erasure::keys::ErasedKeys;
+use crate::audits::verification::verdict::{Finding, Report, Verdict};
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::select;
 use crate::tenancy::sql::to_datum;
-
-/// Something that verification tells, as a row of audits.verify_chain().
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    pub org_id: Option<Uuid>,
-    /// None for what concerns an archive as a whole, as seq and what follows.
-    pub lane: Option<i32>,
-    pub seq: Option<i64>,
-    pub id: Option<i64>,
-    /// Microseconds since 1970.
-    pub ts: Option<i64>,
-    pub verdict: &'static str,
-    pub detail: String,
-}
 
 /// Where a lane has got to.
 #[derive(Clone, Copy)]
@@ -69,11 +57,13 @@ struct Records {
 
 /// Verifies the archived entries of a scope, and hands what is wrong to `report`. Rows outside of the span
 /// are not unpacked, but the chain through them is followed by their signatures.
-pub fn verify(scope: Scope, span: Span, report: &mut dyn FnMut(Finding)) {
+pub fn verify(scope: Scope, span: Span, report: &mut dyn Report) {
     let archives = find_archives();
     let records = Records::find(&archives);
+    let erased = ErasedKeys::load();
     let mut verifier = Verifier {
         span,
+        erased: &erased,
         archives: &archives,
         records: &records,
         report,
@@ -116,9 +106,10 @@ pub fn archived_ends(org_id: Option<Uuid>) -> Vec<(i32, i64, Option<Hash>)> {
 
 struct Verifier<'a> {
     span: Span,
+    erased: &'a ErasedKeys,
     archives: &'a [Archive],
     records: &'a Records,
-    report: &'a mut dyn FnMut(Finding),
+    report: &'a mut dyn Report,
     /// The ledger that is being gone through, once there is one.
     ledger: Option<Option<Uuid>>,
     lanes: BTreeMap<i32, LaneState>,
@@ -127,10 +118,10 @@ struct Verifier<'a> {
 }
 
 impl Verifier<'_> {
-    fn find(&mut self, lane: i32, seq: i64, verdict: &'static str, detail: String) {
+    fn find(&mut self, lane: i32, seq: i64, verdict: Verdict, detail: String) {
         let org_id = self.ledger.flatten();
-        (self.report)(Finding {
-            org_id,
+        self.report.tell(Finding {
+            ledger: org_id,
             lane: Some(lane),
             seq: Some(seq),
             id: None,
@@ -140,10 +131,13 @@ impl Verifier<'_> {
         });
     }
 
-    fn find_entry(&mut self, entry: &ArchivedEntry, verdict: &'static str, detail: &str) {
+    fn find_entry(&mut self, entry: &ArchivedEntry, verdict: Verdict, detail: &str) {
+        if !self.span.contains(super::postgres_micros(entry.ts)) {
+            return;
+        }
         let org_id = self.ledger.flatten();
-        (self.report)(Finding {
-            org_id,
+        self.report.tell(Finding {
+            ledger: org_id,
             lane: Some(entry.lane),
             seq: Some(entry.seq),
             id: Some(entry.id),
@@ -173,9 +167,9 @@ impl Verifier<'_> {
             self.find(
                 lane,
                 seq,
-                "altered",
+                Verdict::Altered,
                 format!(
-                "Segment {} says that it has {counted} entries, and has {signatures} signatures.",
+                "segment {} says that it has {counted} entries, and has {signatures} signatures",
                 place.id
             ),
             );
@@ -205,9 +199,9 @@ impl Verifier<'_> {
                     self.find(
                         run.lane,
                         run.first_seq,
-                        "altered",
+                        Verdict::Altered,
                         format!(
-                            "Entries {} to {} cannot be read from segment {}: {problem}.",
+                            "entries {} to {} cannot be read from segment {}: {problem}",
                             run.first_seq, run.last_seq, place.id
                         ),
                     );
@@ -235,9 +229,9 @@ impl Verifier<'_> {
             self.find(
                 run.lane,
                 next,
-                "missing",
+                Verdict::Missing,
                 format!(
-                    "Archived entries {next} to {} are in no segment.",
+                    "archived entries {next} to {} are in no segment",
                     run.first_seq - 1
                 ),
             );
@@ -245,9 +239,9 @@ impl Verifier<'_> {
             self.find(
                 run.lane,
                 run.first_seq,
-                "forked",
+                Verdict::Forked,
                 format!(
-                    "Archived entry {} is in more than one segment.",
+                    "archived entry {} is in more than one segment",
                     run.first_seq
                 ),
             );
@@ -261,8 +255,8 @@ impl Verifier<'_> {
                 .iter()
                 .any(|archive| archive.id == place.archive_id && archive.is_pruned);
         if !is_recorded {
-            self.find(run.lane, run.first_seq, "missing", format!(
-                "The rows of archived entries {} to {} are gone, and the ledger has no entry about that.",
+            self.find(run.lane, run.first_seq, Verdict::Missing, format!(
+                "the rows of archived entries {} to {} are gone, and the ledger has no entry about that",
                 run.first_seq, run.last_seq
             ));
         } else if is_wanted {
@@ -281,30 +275,34 @@ impl Verifier<'_> {
                 self.find(
                     lane,
                     seq,
-                    "misplaced",
+                    Verdict::Misplaced,
                     format!(
-                        "The archive has entry {} of lane {} in its place.",
+                        "the archive has entry {} of lane {} in its place",
                         entry.seq, entry.lane
                     ),
                 );
             } else if recomputed_hash(entry) != Some(signature) {
                 self.find_entry(
                     entry,
-                    "altered",
-                    "The archived entry does not have the hash that is its signature.",
+                    Verdict::Altered,
+                    "the archived entry does not have the hash that is its signature",
                 );
             } else if state.seq.saturating_add(1) == seq && entry.prev_hash != state.signature {
                 self.find_entry(
                     entry,
-                    "altered",
-                    "prev_hash is not the signature of the archived entry before.",
+                    Verdict::Altered,
+                    "prev_hash is not the signature of the archived entry before",
                 );
             } else if state.ts.is_some_and(|ts| entry.ts <= ts) {
                 self.find_entry(
                     entry,
-                    "reordered",
-                    "ts is not later than that of the archived entry before.",
+                    Verdict::Reordered,
+                    "ts is not later than that of the archived entry before",
                 );
+            }
+            for subject in self.erased.subjects_in(&entry.payload) {
+                let detail = format!("the personal fields of {subject} have been erased");
+                self.find_entry(entry, Verdict::Erased, &detail);
             }
         }
         self.lanes.insert(
@@ -326,9 +324,9 @@ impl Verifier<'_> {
             self.find(
                 lane,
                 run.first_seq,
-                "pruned",
+                Verdict::Pruned,
                 format!(
-                "Entries {} to {} were deleted with archive {archive}; their signatures are there.",
+                "entries {} to {} were deleted with archive {archive}; their signatures are there",
                 run.first_seq, run.last_seq
             ),
             );
@@ -341,21 +339,26 @@ impl Verifier<'_> {
                 self.find(
                     lane,
                     next,
-                    "missing",
-                    format!("Archived entries {next} to {seq} are in no segment."),
+                    Verdict::Missing,
+                    format!("archived entries {next} to {seq} are in no segment"),
                 );
             } else if state.seq > seq || signature != Some(state.signature) {
-                self.find(lane, state.seq, "head_mismatch", format!(
-                    "audits.lanes has another end of the archived entries, {seq}, than the segments."
-                ));
+                self.find(
+                    lane,
+                    state.seq,
+                    Verdict::HeadMismatch,
+                    format!(
+                    "audits.lanes has another end of the archived entries, {seq}, than the segments"
+                ),
+                );
             }
         }
         for (lane, state) in lanes {
             self.find(
                 lane,
                 state.seq,
-                "head_mismatch",
-                "audits.lanes does not know that entries of the lane are archived.".to_owned(),
+                Verdict::HeadMismatch,
+                "audits.lanes does not know that entries of the lane are archived".to_owned(),
             );
         }
         self.ledger = None;
@@ -397,8 +400,8 @@ impl Verifier<'_> {
             self.find(
                 lane,
                 1,
-                "missing",
-                format!("Archived entries 1 to {seq} are in no segment."),
+                Verdict::Missing,
+                format!("archived entries 1 to {seq} are in no segment"),
             );
         }
         self.ledger = None;
@@ -407,7 +410,7 @@ impl Verifier<'_> {
     /// Compares each archive with what the ledger recorded of it.
     fn archives(&mut self) {
         let whole = |verdict, detail| Finding {
-            org_id: None,
+            ledger: None,
             lane: None,
             seq: None,
             id: None,
@@ -419,33 +422,33 @@ impl Verifier<'_> {
             let Archive { id, partition, .. } = archive;
             let contents = Contents::of(*id);
             if (contents.segments, contents.entries) != (archive.segments, archive.entries) {
-                (self.report)(whole("missing", format!(
-                    "Archive {id} of {partition} should have {} entries in {} segments and has {} in {}.",
+                self.report.tell(whole(Verdict::Missing, format!(
+                    "archive {id} of {partition} should have {} entries in {} segments and has {} in {}",
                     archive.entries, archive.segments, contents.entries, contents.segments
                 )));
             }
             let root = hex::encode(contents.root.root());
             if archive.root != contents.root.root() {
-                (self.report)(whole(
-                    "altered",
-                    format!("The signatures of archive {id} of {partition} do not give its root."),
+                self.report.tell(whole(
+                    Verdict::Altered,
+                    format!("the signatures of archive {id} of {partition} do not give its root"),
                 ));
             }
             match self.records.roots.get(id) {
-                None => (self.report)(whole("missing", format!(
-                    "The ledger has no entry about archive {id} of {partition}."
+                None => self.report.tell(whole(Verdict::Missing, format!(
+                    "the ledger has no entry about archive {id} of {partition}"
                 ))),
-                Some(recorded) if *recorded != root => (self.report)(whole("altered", format!(
-                    "The ledger has another root of archive {id} of {partition} than its signatures give."
+                Some(recorded) if *recorded != root => self.report.tell(whole(Verdict::Altered, format!(
+                    "the ledger has another root of archive {id} of {partition} than its signatures give"
                 ))),
                 Some(_) => {}
             }
         }
         let known: HashSet<Uuid> = self.archives.iter().map(|archive| archive.id).collect();
         for id in self.records.roots.keys().filter(|id| !known.contains(id)) {
-            (self.report)(whole(
-                "missing",
-                format!("Archive {id}, which the ledger tells of, is gone."),
+            self.report.tell(whole(
+                Verdict::Missing,
+                format!("archive {id}, which the ledger tells of, is gone"),
             ));
         }
     }
@@ -456,7 +459,7 @@ impl Verifier<'_> {
 struct Contents {
     entries: i64,
     segments: i64,
-    root: GrowingRoot,
+    root: Edge,
 }
 
 impl Contents {

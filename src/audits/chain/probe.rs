@@ -177,7 +177,7 @@ impl<const N: usize> Path<N> {
                 let form = (*relation).rd_index;
                 let keys = (*form).indkey.values.as_slice((*form).indnkeyatts as usize);
                 let fits = (*form).indisvalid
-                    && (*(*relation).rd_rel).relam == pg_sys::Oid::from(pg_sys::BTREE_AM_OID)
+                    && (*(*relation).rd_rel).relam == pg_sys::BTREE_AM_OID
                     && pg_sys::RelationGetIndexPredicate(relation).is_null()
                     && keys.starts_with(&columns);
                 pg_sys::index_close(relation, pg_sys::AccessShareLock as i32);

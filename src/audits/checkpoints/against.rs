@@ -13,12 +13,16 @@ use super::store;
 use super::stream::{first, for_each, Argument, Row};
 use super::tile::{Place, TILE_WIDTH};
 use super::tree::{Hash, Leaves};
+use crate::audits::archives::leaves::ArchivedLeaves;
 use crate::audits::encoding::{parse_hash, Entry};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::progress::{Operation, Progress};
 
 /// Runs of entries that are read at a time.
 const BATCH: usize = 1_000;
+
+/// Archived entries whose hashes are held at a time.
+const ARCHIVED_BATCH: i64 = 10_000;
 
 /// Columns of an entry, in the order in which [`leaf_hash`] reads them.
 macro_rules! entries {
@@ -177,6 +181,7 @@ fn recompute(size: u64) -> Recomputed {
     };
     let total = usize::try_from(size).unwrap_or(usize::MAX);
     let mut progress = Progress::start(Operation::Verify, total);
+    let mut archived = ArchivedLeaves::default();
     while scan.growth.size() < size && scan.stop.is_none() {
         let runs = read_runs(scan.growth.size(), size);
         if runs.is_empty() {
@@ -184,7 +189,7 @@ fn recompute(size: u64) -> Recomputed {
         }
         for run in runs {
             if run.first_leaf == scan.growth.size() {
-                scan.read(&run, size, &mut progress);
+                scan.read(&run, size, &mut archived, &mut progress);
             } else {
                 scan.stop = Some("unknown");
             }
@@ -228,11 +233,39 @@ fn compare_tile(tile: &Tile, difference: &mut Option<Difference>) {
 }
 
 impl Recomputed {
+    /// Takes an entry's hash for the next leaf of the tree.
+    fn push(&mut self, hash: Option<Hash>, progress: &mut Progress) {
+        let difference = &mut self.difference;
+        // What cannot be read has no hash; any other than the right one will do.
+        self.growth.push(hash.unwrap_or_default(), |tile| {
+            compare_tile(&tile, difference)
+        });
+        progress.advance(1);
+    }
+
     /// Adds the entries of a run, or says what is instead of the next one.
-    fn read(&mut self, run: &Run, size: u64, progress: &mut Progress) {
+    fn read(
+        &mut self,
+        run: &Run,
+        size: u64,
+        archived: &mut ArchivedLeaves,
+        progress: &mut Progress,
+    ) {
         let wanted = (size - run.first_leaf).min(store::size(run.last_seq - run.first_seq + 1));
         let last_seq = run.first_seq + store::number(wanted) - 1;
         let mut next = run.first_seq;
+        let mut has_more = true;
+        while has_more && next <= last_seq {
+            let batch_end = last_seq.min(next + ARCHIVED_BATCH - 1);
+            for (seq, hash) in archived.read(run.org_id, run.lane, next, batch_end) {
+                if seq != next {
+                    break;
+                }
+                self.push(hash, progress);
+                next += 1;
+            }
+            has_more = next > batch_end;
+        }
         let sql = if run.org_id.is_some() {
             OF_TENANT
         } else {
@@ -241,7 +274,7 @@ impl Recomputed {
         let arguments = [
             Argument::Uuid(run.org_id),
             Argument::Int4(run.lane),
-            Argument::Int8(run.first_seq),
+            Argument::Int8(next),
             Argument::Int8(last_seq),
             Argument::Time(run.first_ts),
             Argument::Time(run.last_ts),
@@ -251,12 +284,7 @@ impl Recomputed {
             if seq != next {
                 return ControlFlow::Break(seq);
             }
-            // What cannot be read has no hash; any other than the right one will do.
-            let hash = leaf_hash(row, run).unwrap_or_default();
-            let difference = &mut self.difference;
-            self.growth
-                .push(hash, |tile| compare_tile(&tile, difference));
-            progress.advance(1);
+            self.push(leaf_hash(row, run), progress);
             next += 1;
             ControlFlow::Continue(())
         });

@@ -104,6 +104,20 @@ impl Growth {
             })
     }
 
+    /// All tiles that are not full and not empty.
+    pub fn held_tiles(&self) -> impl Iterator<Item = Tile> + '_ {
+        (0u32..)
+            .zip(&self.levels)
+            .filter(|(_, open)| !open.hashes.is_empty())
+            .map(|(level, open)| Tile {
+                place: Place {
+                    level,
+                    index: open.index,
+                },
+                hashes: open.hashes.clone(),
+            })
+    }
+
     /// The root of the leaves so far. It needs no tile but those that are held: a tree's full subtrees end
     /// where it ends.
     pub fn root(&self) -> Result<Hash, Missing> {

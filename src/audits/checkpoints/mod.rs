@@ -2,7 +2,7 @@
 
 mod against;
 pub mod checkpoint;
-mod collect;
+pub mod collect;
 mod export;
 pub mod growth;
 pub mod key_file;

@@ -12,8 +12,6 @@ use uuid::Uuid;
 use super::cipher::{open, SubjectKey};
 use super::fields::{mentions, reveal, ENCRYPTED};
 use crate::codeverify::errors::Error;
-use crate::codeverify::jsonb::text_of;
-use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, update, update_one};
 use crate::tenancy::sql::{from_datum, to_datum};
@@ -227,39 +225,25 @@ impl ErasedKeys {
         ErasedKeys(ids)
     }
 
-    /// Whose erased fields a payload has, given as the server stores it, without its length. Usually that is a search
-    /// for a few bytes and nothing else.
-    pub fn subjects_in(&self, payload: &[u8]) -> Vec<Uuid> {
-        if self.0.is_empty() || !mentions(payload, ENCRYPTED) {
-            return Vec::new();
-        }
+    /// Whether nobody has been erased, so that no payload needs to be looked at.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whose erased fields a payload has, given as text. Usually that is a search for a few bytes and nothing else.
+    pub fn subjects_in(&self, payload: &str) -> Vec<Uuid> {
         let mut subjects = Vec::new();
-        in_scratch_memory(|| {
-            let mut jsonb = aligned_jsonb(payload);
-            // SAFETY: a whole jsonb, which lives longer than the text is used.
-            let text = unsafe { text_of(Datum::from(jsonb.as_mut_ptr())) };
-            reveal(text, &mut |field| {
-                let is_erased = open(&field.ciphertext)
-                    .is_some_and(|opened| self.0.contains(&opened.place.key_id));
-                if is_erased && !subjects.contains(&field.subject) {
-                    subjects.push(field.subject);
-                }
-                None
-            });
+        if self.is_empty() || !mentions(payload.as_bytes(), ENCRYPTED) {
+            return subjects;
+        }
+        reveal(payload, &mut |field| {
+            let is_erased =
+                open(&field.ciphertext).is_some_and(|opened| self.0.contains(&opened.place.key_id));
+            if is_erased && !subjects.contains(&field.subject) {
+                subjects.push(field.subject);
+            }
+            None
         });
         subjects
     }
-}
-
-/// A jsonb with its length, aligned as the server wants it.
-fn aligned_jsonb(content: &[u8]) -> Vec<u64> {
-    let size = content.len() + pg_sys::VARHDRSZ;
-    let mut words = vec![0_u64; size.div_ceil(8)];
-    // SAFETY: the words are at least as many bytes as are written.
-    unsafe {
-        let start = words.as_mut_ptr().cast::<u8>();
-        pgrx::set_varsize_4b(start.cast(), i32::try_from(size).unwrap_or(i32::MAX));
-        std::ptr::copy_nonoverlapping(content.as_ptr(), start.add(pg_sys::VARHDRSZ), content.len());
-    }
-    words
 }

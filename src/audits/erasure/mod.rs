@@ -10,3 +10,4 @@ pub mod revealing;
 pub mod rules;
 pub mod sealing;
 pub mod sql;
+pub mod verification;

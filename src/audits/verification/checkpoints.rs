@@ -282,8 +282,8 @@ pub fn verify_tree(
     );
     let open: Vec<Tile> = tree
         .growth
-        .open_tiles()
-        .filter(|tile| tile.place.level > 0 && !tile.hashes.is_empty())
+        .held_tiles()
+        .filter(|tile| tile.place.level > 0)
         .collect();
     for tile in open {
         let stored = next_upper();

@@ -11,5 +11,5 @@ mod row;
 mod run;
 mod sql;
 mod tally;
-mod verdict;
+pub mod verdict;
 mod walk;

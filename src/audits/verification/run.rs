@@ -12,8 +12,10 @@ use super::row::{Row, COLUMNS};
 use super::tally::{Key, Sum, Tally};
 use super::verdict::{places, Finding, Report, Verdict};
 use super::walk::{self, Break, Doubts, Walk};
+use crate::audits::archives::{self, stored};
 use crate::audits::chain::held::{Head, Ledger};
 use crate::audits::checkpoints::key_file::Keys;
+use crate::audits::erasure;
 use crate::codeverify::progress::{Operation, Progress};
 
 /// How many altered entries and broken links are looked into for where they come from; the others are told of as
@@ -89,6 +91,7 @@ pub fn verify(
             None => {
                 run.pass();
                 run.check_partitions();
+                run.read_archives();
             }
         }
         run.explain();
@@ -154,6 +157,17 @@ impl Run<'_> {
         let rows = self.reader.first(sql, &[], |row| row.int8(0)).flatten();
         rows.and_then(|rows| usize::try_from(rows).ok())
             .unwrap_or(0)
+    }
+
+    /// Verifies what has left for archives, and tells whose personal fields were erased.
+    fn read_archives(&mut self) {
+        let scope = match self.scope.organization {
+            Some(organization) => stored::Scope::Ledger(Some(organization)),
+            None => stored::Scope::All,
+        };
+        let span = stored::Span::since_1970(self.scope.since, self.scope.until);
+        archives::verification::verify(scope, span, self.report);
+        erasure::verification::tell_erased(scope, span, self.report);
     }
 
     /// Reads all entries once, and walks along the lanes that need it.

@@ -1,87 +1,61 @@
-//! The file with the key of checkpoints: whether it is there, and who else could read it.
+//! The file with the key of checkpoints: whether checkpoints can be signed with it, and whether it is where it should be.
 
-use std::fs::{canonicalize, metadata, File};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::canonicalize;
 use std::path::Path;
 
-/// Permission bits of the group and of others.
-const NOT_THE_OWNERS: u32 = 0o077;
+use crate::audits::checkpoints::key_file::read;
 
-/// What is wrong with the key file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    Unset,
-    Missing,
-    Unreadable,
-    InDataDirectory,
-    Exposed,
-}
-
-impl Fault {
-    /// As doctor() says it.
-    pub fn describe(self) -> &'static str {
-        match self {
-            Fault::Unset => "codeverify.ledger_key_file is not set: checkpoints are unsigned",
-            Fault::Missing => "the file that codeverify.ledger_key_file names does not exist: checkpoints are unsigned",
-            Fault::Unreadable => "the server may not read the file that codeverify.ledger_key_file names: checkpoints are unsigned",
-            Fault::InDataDirectory => "the key of checkpoints is inside the data directory: who copies one has the other",
-            Fault::Exposed => "others than its owner may use the file with the key of checkpoints",
-        }
-    }
-}
-
-/// Looks at the file without reading the key.
-pub fn examine(path: Option<&Path>, data_directory: &Path) -> Result<(), Fault> {
-    let path = path.ok_or(Fault::Unset)?;
-    let file = metadata(path).map_err(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Fault::Missing,
-        _ => Fault::Unreadable,
-    })?;
-    if !file.is_file() || File::open(path).is_err() {
-        return Err(Fault::Unreadable);
-    }
-    let is_inside = |path: &Path, directory: &Path| {
-        Some(
-            canonicalize(path)
-                .ok()?
-                .starts_with(canonicalize(directory).ok()?),
-        )
+/// What is wrong with the key file, as doctor() says it: never where it is, or what is in it.
+pub fn find_fault(path: Option<&Path>, data_directory: &Path) -> Option<String> {
+    let Some(path) = path else {
+        return Some("codeverify.ledger_key_file is not set: checkpoints are unsigned".into());
     };
-    if is_inside(path, data_directory).unwrap_or(false) {
-        return Err(Fault::InDataDirectory);
+    if let Err(problem) = read(path) {
+        return Some(format!(
+            "the file that codeverify.ledger_key_file names cannot be used, {problem}: no checkpoints are made"
+        ));
     }
-    if file.permissions().mode() & NOT_THE_OWNERS != 0 {
-        return Err(Fault::Exposed);
-    }
-    Ok(())
+    let is_inside = || {
+        let directory = canonicalize(data_directory).ok()?;
+        Some(canonicalize(path).ok()?.starts_with(directory))
+    };
+    is_inside().unwrap_or(false).then(|| {
+        "the key of checkpoints is inside the data directory: who copies the one has the other"
+            .into()
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::fs::{create_dir_all, remove_dir_all, set_permissions, write, Permissions};
+    use std::os::unix::fs::PermissionsExt;
     use std::path::PathBuf;
+
+    const PRIVATE: &str =
+        "PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz";
 
     /// A directory of the test's own, removed at its end.
     struct Scratch(PathBuf);
 
     impl Scratch {
         fn new(name: &str) -> Scratch {
-            let path =
-                std::env::temp_dir().join(format!("codeverify-{name}-{}", std::process::id()));
+            let name = format!("codeverify-doctor-{name}-{}", std::process::id());
+            let path = std::env::temp_dir().join(name);
             create_dir_all(path.join("data")).expect("a directory");
+            create_dir_all(path.join("data2")).expect("another");
             Scratch(path)
         }
 
         fn file(&self, name: &str, mode: u32) -> PathBuf {
             let path = self.0.join(name);
-            write(&path, "key").expect("a file");
+            write(&path, PRIVATE).expect("a file");
             set_permissions(&path, Permissions::from_mode(mode)).expect("its mode");
             path
         }
 
-        fn examine(&self, path: &Path) -> Result<(), Fault> {
-            examine(Some(path), &self.0.join("data"))
+        fn fault(&self, path: &Path) -> String {
+            find_fault(Some(path), &self.0.join("data")).unwrap_or_default()
         }
     }
 
@@ -92,38 +66,26 @@ mod tests {
     }
 
     #[test]
-    fn a_private_file_elsewhere_is_fine() {
+    fn a_private_key_elsewhere_is_fine() {
         let scratch = Scratch::new("fine");
-        assert_eq!(scratch.examine(&scratch.file("key", 0o600)), Ok(()));
-        assert_eq!(scratch.examine(&scratch.file("read_only", 0o400)), Ok(()));
+        assert_eq!(scratch.fault(&scratch.file("key", 0o600)), "");
+        let beside = scratch.file("data2/key", 0o400);
+        assert_eq!(scratch.fault(&beside), "", "a name that begins alike");
     }
 
     #[test]
-    fn a_file_must_be_named_and_exist() {
+    fn a_key_must_be_there() {
         let scratch = Scratch::new("missing");
-        assert_eq!(examine(None, &scratch.0), Err(Fault::Unset));
-        assert_eq!(
-            scratch.examine(&scratch.0.join("none")),
-            Err(Fault::Missing)
-        );
-        assert_eq!(
-            scratch.examine(&scratch.0),
-            Err(Fault::Unreadable),
-            "a directory"
-        );
-        let below_a_file = scratch.file("key", 0o600).join("key");
-        assert_eq!(scratch.examine(&below_a_file), Err(Fault::Unreadable));
-    }
-
-    #[test]
-    fn others_must_not_read_it() {
-        let scratch = Scratch::new("exposed");
-        for mode in [0o640, 0o604, 0o660, 0o610] {
-            assert_eq!(
-                scratch.examine(&scratch.file("key", mode)),
-                Err(Fault::Exposed),
-                "{mode:o}"
-            );
+        let unset = find_fault(None, &scratch.0).unwrap_or_default();
+        assert!(unset.contains("unsigned"), "{unset}");
+        for (path, problem) in [
+            (scratch.0.join("none"), "it does not exist"),
+            (scratch.0.clone(), "it is not a regular file"),
+            (scratch.file("open", 0o640), "others than its owner"),
+        ] {
+            let fault = scratch.fault(&path);
+            assert!(fault.contains(problem), "{fault}");
+            assert!(!fault.contains(&*scratch.0.to_string_lossy()), "{fault}");
         }
     }
 
@@ -131,20 +93,9 @@ mod tests {
     fn the_data_directory_is_no_place_for_it() {
         let scratch = Scratch::new("inside");
         let inside = scratch.file("data/key", 0o600);
-        assert_eq!(scratch.examine(&inside), Err(Fault::InDataDirectory));
+        assert!(scratch.fault(&inside).contains("inside the data directory"));
         let link = scratch.0.join("link");
         std::os::unix::fs::symlink(&inside, &link).expect("a link");
-        assert_eq!(
-            scratch.examine(&link),
-            Err(Fault::InDataDirectory),
-            "through a link"
-        );
-        let beside = scratch.0.join("data2");
-        create_dir_all(&beside).expect("a directory");
-        assert_eq!(
-            scratch.examine(&scratch.file("data2/key", 0o600)),
-            Ok(()),
-            "a name that begins alike"
-        );
+        assert!(scratch.fault(&link).contains("inside"), "through a link");
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pgrx::prelude::*;
 
-use super::key_file::{examine, Fault};
+use super::key_file::find_fault;
 use super::preload;
 use crate::audits::settings;
 
@@ -15,15 +15,12 @@ extension_sql_file!(
     requires = [find_key_fault, is_preloaded, "audits_guard"]
 );
 
-/// In words, never with the name of the file, which is for superusers.
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
-fn find_key_fault() -> Option<&'static str> {
+fn find_key_fault() -> Option<String> {
     let path = settings::key_file();
     // SAFETY: the server sets it when it starts and never changes it.
     let data_directory = unsafe { CStr::from_ptr(pg_sys::DataDir) }.to_string_lossy();
-    examine(path.as_deref().map(Path::new), Path::new(&*data_directory))
-        .err()
-        .map(Fault::describe)
+    find_fault(path.as_deref().map(Path::new), Path::new(&*data_directory))
 }
 
 #[pg_extern(schema = "codeverify", stable, parallel_safe)]

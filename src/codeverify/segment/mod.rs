@@ -22,7 +22,7 @@ use std::io::Read;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-pub use column::{Column, ColumnType};
+pub use column::Column;
 use column::{Reader, Writer};
 
 /// Most rows of a segment.

@@ -1,0 +1,396 @@
+//! Values of columns as jsonb.
+
+use std::cell::Cell;
+use std::ffi::{c_int, CStr, CString};
+
+use pgrx::{direct_function_call_as_datum, pg_sys, varlena, IntoDatum};
+
+use super::digest::Redactor;
+use super::json::fits_jsonb;
+use super::jsonb::Values;
+use super::plan::Column;
+use super::rules::Treatment;
+
+/// Longest value that is recorded as it is; a longer one is digested like a secret.
+const MAX_VALUE: usize = 1024 * 1024;
+/// Size of a row's values beyond which the rest of them is digested: jsonb holds 256 MB at most.
+const MAX_ROW: usize = 64 * 1024 * 1024;
+
+/// How a value of a type becomes jsonb.
+#[derive(Clone, Copy)]
+pub enum Conversion {
+    Bool,
+    Int2,
+    Int4,
+    Int8,
+    Float4,
+    Float8,
+    Numeric,
+    Uuid,
+    /// Stored as the text that it is.
+    Text,
+    Json,
+    Jsonb,
+    /// As the type prints it.
+    Output,
+}
+
+impl Conversion {
+    pub fn of(type_oid: pg_sys::Oid) -> Conversion {
+        // SAFETY: a catalog look-up of a column's type.
+        match unsafe { pg_sys::getBaseType(type_oid) } {
+            pg_sys::BOOLOID => Conversion::Bool,
+            pg_sys::INT2OID => Conversion::Int2,
+            pg_sys::INT4OID => Conversion::Int4,
+            pg_sys::INT8OID => Conversion::Int8,
+            pg_sys::FLOAT4OID => Conversion::Float4,
+            pg_sys::FLOAT8OID => Conversion::Float8,
+            pg_sys::NUMERICOID => Conversion::Numeric,
+            pg_sys::UUIDOID => Conversion::Uuid,
+            pg_sys::TEXTOID | pg_sys::VARCHAROID | pg_sys::BPCHAROID => Conversion::Text,
+            pg_sys::JSONOID => Conversion::Json,
+            pg_sys::JSONBOID => Conversion::Jsonb,
+            _ => Conversion::Output,
+        }
+    }
+}
+
+/// Settings that decide how values are printed, at their pinned values from the first value that needs
+/// them until the statement is recorded: an entry must not depend on who made it.
+#[derive(Default)]
+pub struct PinnedOutput(Cell<Option<c_int>>);
+
+impl PinnedOutput {
+    fn pin(&self) {
+        if self.0.get().is_some() {
+            return;
+        }
+        // SAFETY: plain calls on the backend's one thread with 'static strings.
+        unsafe {
+            self.0.set(Some(pg_sys::NewGUCNestLevel()));
+            for (name, value) in [
+                (c"DateStyle", c"ISO, YMD"),
+                (c"IntervalStyle", c"iso_8601"),
+                (c"TimeZone", c"UTC"),
+                (c"extra_float_digits", c"1"),
+                (c"bytea_output", c"hex"),
+                (c"lc_monetary", c"C"),
+                (c"quote_all_identifiers", c"off"),
+                (c"search_path", c"pg_catalog, pg_temp"),
+            ] {
+                pin_setting(name, value);
+            }
+        }
+    }
+
+    /// Puts the session's settings back. After an error the end of the (sub)transaction does.
+    pub fn release(&self) {
+        if let Some(level) = self.0.take() {
+            // SAFETY: closes the level that pin() has opened.
+            unsafe { pg_sys::AtEOXact_GUC(true, level) };
+        }
+    }
+}
+
+/// # Safety
+/// To be called on the backend's one thread, inside a level of `NewGUCNestLevel`.
+unsafe fn pin_setting(name: &'static CStr, value: &'static CStr) {
+    // SAFETY: both strings are 'static, and the server copies them.
+    unsafe {
+        pg_sys::set_config_option(
+            name.as_ptr(),
+            value.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucAction::GUC_ACTION_SAVE,
+            true,
+            0,
+            false,
+        );
+    }
+}
+
+/// What converting takes besides the value.
+pub struct Converter<'a> {
+    pub output: &'a PinnedOutput,
+    /// schema.table, for digests.
+    pub table: &'a str,
+    pub redactor: &'a dyn Fn() -> Option<Redactor>,
+}
+
+impl Converter<'_> {
+    /// Adds a column's value. Memory that it takes of the current context is the caller's to free.
+    ///
+    /// # Safety
+    /// The datum is one of the column, out of a row that lives.
+    pub unsafe fn append(&self, column: &Column, datum: Option<pg_sys::Datum>, out: &mut Values) {
+        let Some(datum) = datum else {
+            return out.push_null();
+        };
+        // SAFETY: as promised.
+        unsafe {
+            let is_secret = column.treatment == Treatment::Redact;
+            if is_secret || out.size() > MAX_ROW || is_long(column, datum) {
+                return self.append_digest(column, datum, out);
+            }
+            match column.conversion {
+                Conversion::Bool => out.push_bool(datum.value() as u8 != 0),
+                Conversion::Int2 => push_integer(i64::from(datum.value() as i16), out),
+                Conversion::Int4 => push_integer(i64::from(datum.value() as i32), out),
+                Conversion::Int8 => push_integer(datum.value() as i64, out),
+                Conversion::Float4 => {
+                    push_float(&format!("{:e}", f32::from_bits(datum.value() as u32)), out)
+                }
+                Conversion::Float8 => {
+                    push_float(&format!("{:e}", f64::from_bits(datum.value() as u64)), out)
+                }
+                Conversion::Numeric => self.append_numeric(column, datum, out),
+                Conversion::Uuid => {
+                    let mut text = uuid::Uuid::encode_buffer();
+                    let text = uuid_of(datum).hyphenated().encode_lower(&mut text);
+                    out.push_string(text.as_bytes());
+                }
+                Conversion::Text => out.push_string(packed_bytes(datum)),
+                Conversion::Json => push_json(packed_bytes(datum), out),
+                Conversion::Jsonb => {
+                    let jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+                    let bytes = varlena::varlena_to_byte_slice(jsonb);
+                    if means_something(bytes) {
+                        out.push_string(self.text(column, datum));
+                    } else {
+                        out.push_jsonb(bytes);
+                    }
+                }
+                Conversion::Output => {
+                    let text = self.text(column, datum);
+                    if text.len() > MAX_VALUE {
+                        return self.push_digest(column, text, out);
+                    }
+                    out.push_string(text);
+                }
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Converter::append`]; the datum is a numeric.
+    unsafe fn append_numeric(&self, column: &Column, datum: pg_sys::Datum, out: &mut Values) {
+        // SAFETY: as promised.
+        unsafe {
+            let numeric = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
+            if pg_sys::numeric_is_nan(numeric.cast()) || pg_sys::numeric_is_inf(numeric.cast()) {
+                out.push_string(self.text(column, datum));
+            } else {
+                push_numeric(numeric, out);
+            }
+        }
+    }
+
+    /// # Safety
+    /// As for [`Converter::append`].
+    unsafe fn append_digest(&self, column: &Column, datum: pg_sys::Datum, out: &mut Values) {
+        // SAFETY: as promised.
+        let text = unsafe {
+            match column.conversion {
+                Conversion::Text => packed_bytes(datum),
+                _ => self.text(column, datum),
+            }
+        };
+        self.push_digest(column, text, out);
+    }
+
+    fn push_digest(&self, column: &Column, text: &[u8], out: &mut Values) {
+        match (self.redactor)() {
+            Some(redactor) => {
+                out.push_string(redactor.digest(self.table, &column.name, text).as_bytes());
+            }
+            None => out.push_string(b"redacted"),
+        }
+    }
+
+    /// The value as its type prints it.
+    ///
+    /// # Safety
+    /// As for [`Converter::append`]; the text lives in the current memory context.
+    unsafe fn text<'t>(&self, column: &Column, datum: pg_sys::Datum) -> &'t [u8] {
+        self.output.pin();
+        // SAFETY: the function is the output function of the datum's type.
+        unsafe { CStr::from_ptr(pg_sys::OidOutputFunctionCall(column.output, datum)) }.to_bytes()
+    }
+}
+
+/// Whether a value is too long to be recorded, told without reading it.
+///
+/// # Safety
+/// The datum is one of the column.
+unsafe fn is_long(column: &Column, datum: pg_sys::Datum) -> bool {
+    // SAFETY: a length of -1 says that it is a varlena.
+    column.length == -1 && unsafe { pg_sys::toast_raw_datum_size(datum) } > MAX_VALUE
+}
+
+/// The bytes of a text.
+///
+/// # Safety
+/// The datum is a text; the bytes live as long as it and the current memory context.
+unsafe fn packed_bytes<'t>(datum: pg_sys::Datum) -> &'t [u8] {
+    // SAFETY: as promised.
+    unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+}
+
+/// # Safety
+/// The datum is a uuid.
+pub unsafe fn uuid_of(datum: pg_sys::Datum) -> uuid::Uuid {
+    // SAFETY: a uuid is sixteen bytes.
+    uuid::Uuid::from_bytes(unsafe { *datum.cast_mut_ptr::<[u8; 16]>() })
+}
+
+/// A count as the numeric of jsonb.
+pub fn numeric_bytes(number: i64) -> Vec<u8> {
+    // SAFETY: the function returns a numeric with a header of four bytes.
+    unsafe {
+        let numeric = pg_sys::int64_to_numeric(number).cast::<pg_sys::varlena>();
+        bytes_with_header(numeric).to_vec()
+    }
+}
+
+fn push_integer(number: i64, out: &mut Values) {
+    // SAFETY: as above.
+    unsafe { push_numeric(pg_sys::int64_to_numeric(number).cast(), out) };
+}
+
+/// # Safety
+/// A finite numeric with a header of four bytes.
+unsafe fn push_numeric(numeric: *const pg_sys::varlena, out: &mut Values) {
+    // SAFETY: as promised.
+    out.push_numeric(unsafe { bytes_with_header(numeric) });
+}
+
+/// # Safety
+/// A varlena with a header of four bytes.
+unsafe fn bytes_with_header<'t>(value: *const pg_sys::varlena) -> &'t [u8] {
+    // SAFETY: as promised.
+    unsafe { std::slice::from_raw_parts(value.cast::<u8>(), varlena::varsize_4b(value)) }
+}
+
+/// The shortest digits that give the number back, as float8out prints with extra_float_digits = 1.
+fn push_float(digits: &str, out: &mut Values) {
+    let special = match digits {
+        "NaN" => "NaN",
+        "inf" => "Infinity",
+        "-inf" => "-Infinity",
+        _ => "",
+    };
+    if !special.is_empty() {
+        return out.push_string(special.as_bytes());
+    }
+    let Ok(digits) = CString::new(digits) else {
+        return out.push_null();
+    };
+    // SAFETY: digits are a number's text, which lives until the call returns.
+    unsafe {
+        let arguments = [
+            Some(pg_sys::Datum::from(digits.as_ptr())),
+            pg_sys::InvalidOid.into_datum(),
+            (-1i32).into_datum(),
+        ];
+        match direct_function_call_as_datum(pg_sys::numeric_in, &arguments) {
+            Some(numeric) => push_numeric(numeric.cast_mut_ptr(), out),
+            None => out.push_null(),
+        }
+    }
+}
+
+/// Whether a JSON value may have a key that means something in a payload. What a tracked table holds must not: it is
+/// recorded as text then.
+fn means_something(json: &[u8]) -> bool {
+    // A key of type json may be written with escapes.
+    [PERSONAL, ENCRYPTED, ERASED, "\\u0024"]
+        .iter()
+        .any(|key| mentions(json, key))
+}
+
+/// A value of type json, as the text that it is where jsonb cannot hold it.
+fn push_json(text: &[u8], out: &mut Values) {
+    let fits = std::str::from_utf8(text).is_ok_and(fits_jsonb) && !means_something(text);
+    let Some(text) = CString::new(text).ok().filter(|_| fits) else {
+        return out.push_string(text);
+    };
+    // SAFETY: jsonb_in takes a C string and returns a jsonb, which is not compressed.
+    unsafe {
+        let argument = Some(pg_sys::Datum::from(text.as_ptr()));
+        match direct_function_call_as_datum(pg_sys::jsonb_in, &[argument]) {
+            Some(jsonb) => out.push_jsonb(varlena::varlena_to_byte_slice(jsonb.cast_mut_ptr())),
+            None => out.push_null(),
+        }
+    }
+}
+
+/// Whether two values of a column are the same, byte by byte: 1.0 and 1.00 are not.
+///
+/// # Safety
+/// The data are of the column, out of rows that live.
+pub unsafe fn are_identical(
+    column: &Column,
+    one: Option<pg_sys::Datum>,
+    other: Option<pg_sys::Datum>,
+) -> bool {
+    let (one, other) = match (one, other) {
+        (Some(one), Some(other)) => (one, other),
+        (None, None) => return true,
+        _ => return false,
+    };
+    if column.is_by_value {
+        return one == other;
+    }
+    let (one, other) = (one.cast_mut_ptr::<u8>(), other.cast_mut_ptr::<u8>());
+    // SAFETY: what is not passed by value is a pointer, to as many bytes as the type's length says; to a
+    // varlena for -1; to a C string for -2.
+    unsafe {
+        match usize::try_from(column.length) {
+            Ok(length) => bytes(one, length) == bytes(other, length),
+            Err(_) if column.length == -2 => {
+                CStr::from_ptr(one.cast()) == CStr::from_ptr(other.cast())
+            }
+            Err(_) => are_identical_varlenas(one.cast(), other.cast()),
+        }
+    }
+}
+
+/// # Safety
+/// Two varlenas.
+unsafe fn are_identical_varlenas(one: *mut pg_sys::varlena, other: *mut pg_sys::varlena) -> bool {
+    // SAFETY: as promised.
+    unsafe {
+        let as_stored =
+            |value: *mut pg_sys::varlena| bytes(value.cast(), varlena::varsize_any(value));
+        if as_stored(one) == as_stored(other) {
+            // The same bytes, or the same place outside the row: nothing needs to be fetched.
+            return true;
+        }
+        let size =
+            |value: *mut pg_sys::varlena| pg_sys::toast_raw_datum_size(pg_sys::Datum::from(value));
+        let is_plain = |value| {
+            varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value)
+                || varlena::varatt_is_4b_u(value)
+        };
+        if size(one) != size(other) {
+            return false;
+        }
+        // Two plain values differ in their bytes, or in their headers alone.
+        let content = |value: *mut pg_sys::varlena| {
+            if is_plain(value) {
+                varlena::varlena_to_byte_slice(value)
+            } else {
+                varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(value))
+            }
+        };
+        content(one) == content(other)
+    }
+}
+
+/// # Safety
+/// There are as many bytes.
+unsafe fn bytes<'t>(start: *const u8, length: usize) -> &'t [u8] {
+    // SAFETY: as promised.
+    unsafe { std::slice::from_raw_parts(start, length) }
+}
