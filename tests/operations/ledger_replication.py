@@ -160,9 +160,14 @@ class Logical(unittest.TestCase):
             self.fail(f"{fault}: {self.ledger(DATABASE, orgs)} {self.ledger(SUBSCRIBER, orgs)}\n" + "\n".join(
                 line for line in log if "ERROR" in line or "DETAIL" in line)[-3000:])
 
+    def not_ready(self, connection):
+        return connection.execute("SELECT srrelid::regclass::text FROM pg_subscription_rel WHERE srsubstate <> 'r'").fetchall()
+
     def flow(self, publication):
         self.subscribe(publication)
         self.wait_for_copy()
+        with support.connect(SUBSCRIBER) as connection:
+            wait_until(lambda: not self.not_ready(connection), f"tables that are not copied: {self.not_ready(connection)}")
         # While entries come, the subscriber makes its own, of organizations of its own.
         with support.connect(SUBSCRIBER) as connection:
             own = support.value(connection, "SELECT tenancy.create_organization('Local')")
