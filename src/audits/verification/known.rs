@@ -52,6 +52,8 @@ impl Known {
 pub enum Pass {
     /// It is intact, if the entries at these places have the signatures that are known of them.
     Intact,
+    /// The same, if times rise too, which only a walk tells of entries that are stored in no order.
+    WalkForTimes,
     Walk,
 }
 
@@ -60,9 +62,12 @@ pub fn judge(tally: &Tally, start: Head) -> Pass {
     let anchored = start.seq.checked_add(1) == Some(tally.first.seq)
         && tally.first.hash == start.signature
         && tally.first.ts > start.ts;
-    if anchored && tally.is_chain() && tally.times() == Times::Rise {
-        Pass::Intact
-    } else {
-        Pass::Walk
+    if !anchored || !tally.is_chain() {
+        return Pass::Walk;
+    }
+    match tally.times() {
+        Times::Rise => Pass::Intact,
+        Times::Unknown => Pass::WalkForTimes,
+        Times::Fall => Pass::Walk,
     }
 }

@@ -248,9 +248,10 @@ impl Run<'_> {
             },
             None => start,
         };
-        let is_chain = tally
+        let pass = tally
             .as_ref()
-            .is_none_or(|tally| judge(tally, start) == Pass::Intact);
+            .map_or(Pass::Intact, |tally| judge(tally, start));
+        let is_chain = pass != Pass::Walk;
         let fits_end = end.as_ref().is_none_or(|end| {
             end.head.seq == last.seq + 1
                 && end.prev_hash == Some(last.signature)
@@ -268,7 +269,16 @@ impl Run<'_> {
                         .find_entry(ledger, lane, point.seq)
                         .is_some_and(|entry| entry.head.signature == point.signature)
             });
-        if is_chain && fits_end && fits_points && is_there {
+        let mut fits = is_chain && fits_end && fits_points && is_there;
+        let mut walked = None;
+        if fits && pass == Pass::WalkForTimes {
+            let mut walk = Walk::new(ledger, lane, start, points.clone());
+            self.walk(&mut walk, ledger, lane, start.seq, end.as_ref());
+            let count = tally.as_ref().map_or(0, |tally| tally.count);
+            fits = walk.faults == 0 && walk.entries == count;
+            walked = Some(walk);
+        }
+        if fits {
             let fits_tree = leaves.is_none_or(|leaves| {
                 let sum = self.sum_before(ledger, lane, tally.as_ref(), leaves.last.seq);
                 self.fits_leaves(ledger, lane, &leaves, sum)
@@ -286,8 +296,11 @@ impl Run<'_> {
         if leaves.is_some() {
             tell_first_difference(self.reader, self.report, ledger, lane);
         }
-        let mut walk = Walk::new(ledger, lane, start, points);
-        self.walk(&mut walk, ledger, lane, start.seq, end.as_ref());
+        let mut walk = walked.unwrap_or_else(|| {
+            let mut walk = Walk::new(ledger, lane, start, points);
+            self.walk(&mut walk, ledger, lane, start.seq, end.as_ref());
+            walk
+        });
         if let Some(end) = &end {
             if end.head.seq > walk.place() + 1 {
                 let (first, last) = (walk.place() + 1, end.head.seq - 1);
