@@ -10,6 +10,7 @@ use super::json::fits_jsonb;
 use super::jsonb::Values;
 use super::plan::Column;
 use super::rules::Treatment;
+use crate::audits::erasure::fields::{mentions, ENCRYPTED, ERASED, PERSONAL};
 
 /// Longest value that is recorded as it is; a longer one is digested like a secret.
 const MAX_VALUE: usize = 1024 * 1024;

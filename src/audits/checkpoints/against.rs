@@ -6,12 +6,13 @@ use serde_json::{json, Value};
 use uuid::Uuid;
 
 use super::checkpoint::Checkpoint;
+use super::growth::{Growth, Tile};
 use super::key_file::Keys;
 use super::note::{Note, Verdict};
 use super::store;
 use super::stream::{first, for_each, Argument, Row};
-use super::tile::{Place, Tiles, TILE_WIDTH};
-use super::tree::{Edge, Hash, Leaves};
+use super::tile::{Place, TILE_WIDTH};
+use super::tree::{Hash, Leaves};
 use crate::audits::archives::leaves::ArchivedLeaves;
 use crate::audits::encoding::{parse_hash, Entry};
 use crate::codeverify::owner::as_owner;
@@ -50,20 +51,21 @@ struct Run {
     last_ts: i64,
 }
 
-/// The first leaf that is not as it was.
-struct Difference {
-    leaf: u64,
+/// The first thing that is not as it was.
+enum Difference {
     /// missing, altered, repeated or unknown.
-    kind: &'static str,
-    entry: Option<(Option<Uuid>, i32, i64)>,
+    Leaf { leaf: u64, kind: &'static str },
+    /// A node above leaves that are all as they were.
+    Tile(Place),
 }
 
 /// The tree as the entries that are there make it.
 struct Recomputed {
-    edge: Edge,
+    growth: Growth,
+    /// Where its tiles are not the stored ones.
     difference: Option<Difference>,
-    /// Whether the edge has all the leaves.
-    is_whole: bool,
+    /// Why there are no further leaves, though the tree has more.
+    stop: Option<&'static str>,
 }
 
 /// What the note is to this ledger.
@@ -112,8 +114,11 @@ fn compare(checkpoint: &Checkpoint, report: impl Fn(&str, &str) -> Value, curren
     let size = checkpoint.tree_size;
     let stored = store::tiles().root(Leaves::all(size));
     let recomputed = recompute(size);
-    let entries_fit = recomputed.is_whole && recomputed.edge.root() == checkpoint.root;
-    let tree_fits = stored.as_ref() == Ok(&checkpoint.root);
+    let entries_fit =
+        recomputed.stop.is_none() && recomputed.growth.root().as_ref() == Ok(&checkpoint.root);
+    // Where the entries are not what they were, that says nothing of the tiles.
+    let tiles_fit = recomputed.difference.is_none() || !entries_fit;
+    let tree_fits = tiles_fit && stored.as_ref() == Ok(&checkpoint.root);
     let mut report = match (tree_fits, entries_fit) {
         (true, true) => report(
             "consistent",
@@ -144,73 +149,100 @@ fn compare(checkpoint: &Checkpoint, report: impl Fn(&str, &str) -> Value, curren
 
 impl Difference {
     fn describe(&self) -> Value {
-        let mut value = json!({"leaf_index": self.leaf, "difference": self.kind});
-        if let Some((org_id, lane, seq)) = self.entry {
-            value["org_id"] = org_id.map(|id| id.to_string()).into();
-            value["lane"] = lane.into();
-            value["seq"] = seq.into();
+        match self {
+            Difference::Tile(place) => json!({
+                "level": place.level,
+                "tile_index": place.index,
+                "difference": "altered",
+            }),
+            Difference::Leaf { leaf, kind } => {
+                let mut value = json!({"leaf_index": leaf, "difference": kind});
+                if let Some(run) = find_run(*leaf) {
+                    value["org_id"] = run.org_id.map(|id| id.to_string()).into();
+                    value["lane"] = run.lane.into();
+                    value["seq"] = (run.first_seq + store::number(leaf - run.first_leaf)).into();
+                }
+                value
+            }
         }
-        value
     }
 }
 
-/// Hashes the entries that are there, in the order of the tree, and compares each with its leaf.
+/// Hashes the entries that are there, in the order of the tree, and compares each tile that they make with the
+/// stored one.
 fn recompute(size: u64) -> Recomputed {
     let mut scan = Recomputed {
-        edge: Edge::default(),
+        growth: Growth::default(),
         difference: None,
-        is_whole: true,
+        stop: None,
     };
-    let mut leaves = StoredLeaves::default();
     let mut archived = ArchivedLeaves::default();
-    let mut progress = Progress::start(Operation::Verify, 0);
-    while scan.edge.size() < size {
-        let runs = read_runs(scan.edge.size(), size);
+    let total = usize::try_from(size).unwrap_or(usize::MAX);
+    let mut progress = Progress::start(Operation::Verify, total);
+    while scan.growth.size() < size && scan.stop.is_none() {
+        let runs = read_runs(scan.growth.size(), size);
         if runs.is_empty() {
-            scan.stop("unknown", None);
-            break;
+            scan.stop = Some("unknown");
         }
         for run in runs {
-            if run.first_leaf != scan.edge.size() {
-                scan.stop("unknown", None);
+            if run.first_leaf == scan.growth.size() {
+                scan.read(&run, size, &mut archived, &mut progress);
             } else {
-                scan.read(&run, size, &mut leaves, &mut archived, &mut progress);
+                scan.stop = Some("unknown");
             }
-            if !scan.is_whole {
-                return scan;
+            if scan.stop.is_some() {
+                break;
             }
         }
+    }
+    for tile in scan.growth.open_tiles() {
+        compare_tile(&tile, &mut scan.difference);
+    }
+    if let Some(kind) = scan.stop {
+        let leaf = scan.growth.size();
+        scan.difference
+            .get_or_insert(Difference::Leaf { leaf, kind });
     }
     scan
 }
 
+/// A tile that the entries make is, or begins, the stored one.
+fn compare_tile(tile: &Tile, difference: &mut Option<Difference>) {
+    if difference.is_some() {
+        return;
+    }
+    let stored = store::read_tile(tile.place).unwrap_or_default();
+    let same = tile
+        .hashes
+        .iter()
+        .zip(&stored)
+        .take_while(|(one, other)| one == other)
+        .count();
+    if same < tile.hashes.len() {
+        *difference = Some(match tile.place.level {
+            0 => Difference::Leaf {
+                leaf: tile.place.index * TILE_WIDTH as u64 + same as u64,
+                kind: "altered",
+            },
+            _ => Difference::Tile(tile.place),
+        });
+    }
+}
+
 impl Recomputed {
-    /// Without this leaf, nothing can be said of the ones behind it.
-    fn stop(&mut self, kind: &'static str, entry: Option<(Option<Uuid>, i32, i64)>) {
-        self.is_whole = false;
-        self.differ(self.edge.size(), kind, entry);
+    /// Adds an entry's hash. What cannot be read has none; any other than the right one will do.
+    fn push(&mut self, hash: Option<Hash>) {
+        let difference = &mut self.difference;
+        self.growth.push(hash.unwrap_or_default(), |tile| {
+            compare_tile(&tile, difference);
+        });
     }
 
-    fn differ(&mut self, leaf: u64, kind: &'static str, entry: Option<(Option<Uuid>, i32, i64)>) {
-        self.difference
-            .get_or_insert(Difference { leaf, kind, entry });
-    }
-
-    /// Takes an entry's hash for the next leaf of the tree.
-    fn compare(&mut self, run: &Run, seq: i64, hash: Option<Hash>, leaves: &mut StoredLeaves) {
-        let leaf = self.edge.size();
-        if hash.is_none() || hash != leaves.get(leaf) {
-            self.differ(leaf, "altered", Some((run.org_id, run.lane, seq)));
-        }
-        // What cannot be read has no hash; any other than the right one will do.
-        self.edge.push(hash.unwrap_or_default());
-    }
-
+    /// Adds the entries of a run, or says what is instead of the next one.
     fn read(
         &mut self,
         run: &Run,
         size: u64,
-        leaves: &mut StoredLeaves,
         archived: &mut ArchivedLeaves,
         progress: &mut Progress,
     ) {
@@ -221,7 +253,7 @@ impl Recomputed {
             if seq != next {
                 break;
             }
-            self.compare(run, seq, hash, leaves);
+            self.push(hash);
             progress.advance(1);
             next += 1;
         }
@@ -238,31 +270,22 @@ impl Recomputed {
             Argument::Time(run.first_ts),
             Argument::Time(run.last_ts),
         ];
-        // Two hashes a row: what the tree has is read outside of the loop over rows, a tile at a time.
         let unexpected = for_each(sql, &arguments, |row| {
             let seq = row.int8(1);
             if seq != next {
                 return ControlFlow::Break(seq);
             }
-            self.compare(run, seq, leaf_hash(row, run), leaves);
+            self.push(leaf_hash(row, run));
             progress.advance(1);
             next += 1;
             ControlFlow::Continue(())
         });
-        match unexpected {
-            Some(seq) if seq < next => {
-                self.stop("repeated", Some((run.org_id, run.lane, seq)));
-            }
-            _ if next <= last_seq => {
-                let kind = if exists(run, next) {
-                    "altered"
-                } else {
-                    "missing"
-                };
-                self.stop(kind, Some((run.org_id, run.lane, next)));
-            }
-            _ => {}
-        }
+        self.stop = match unexpected {
+            Some(seq) if seq < next => Some("repeated"),
+            _ if next > last_seq => None,
+            _ if exists(run, next) => Some("altered"),
+            _ => Some("missing"),
+        };
     }
 }
 
@@ -303,23 +326,29 @@ fn leaf_hash(row: &Row, run: &Run) -> Option<Hash> {
     .ok()
 }
 
-/// The leaves that the tree has, one tile of them at a time.
-#[derive(Default)]
-struct StoredLeaves {
-    tile: Option<(u64, Vec<Hash>)>,
+/// The run that a leaf is in.
+fn find_run(leaf: u64) -> Option<Run> {
+    let run = first(
+        "SELECT c.first_leaf, c.org_id, c.lane, c.first_seq, c.last_seq, c.first_ts, c.last_ts \
+         FROM audits.checkpoint_lanes AS c \
+         WHERE c.first_leaf <= $1 ORDER BY c.first_leaf DESC LIMIT 1",
+        &[Argument::Int8(store::number(leaf))],
+        Run::read,
+    );
+    run.filter(|run| leaf - run.first_leaf <= store::size(run.last_seq - run.first_seq))
 }
 
-impl StoredLeaves {
-    fn get(&mut self, leaf: u64) -> Option<Hash> {
-        let index = leaf / TILE_WIDTH as u64;
-        if self.tile.as_ref().is_none_or(|(known, _)| *known != index) {
-            let place = Place { level: 0, index };
-            let mut tiles: Tiles<_> = store::tiles();
-            let hashes = tiles.hashes(place).map(<[Hash]>::to_vec);
-            self.tile = Some((index, hashes.unwrap_or_default()));
+impl Run {
+    fn read(row: &Row) -> Run {
+        Run {
+            first_leaf: store::size(row.int8(1)),
+            org_id: row.uuid(2),
+            lane: row.int4(3),
+            first_seq: row.int8(4),
+            last_seq: row.int8(5),
+            first_ts: row.int8(6),
+            last_ts: row.int8(7),
         }
-        let (_, hashes) = self.tile.as_ref()?;
-        hashes.get((leaf % TILE_WIDTH as u64) as usize).copied()
     }
 }
 
@@ -335,15 +364,7 @@ fn read_runs(from: u64, size: u64) -> Vec<Run> {
             Argument::Int8(store::number(size)),
         ],
         |row| {
-            runs.push(Run {
-                first_leaf: store::size(row.int8(1)),
-                org_id: row.uuid(2),
-                lane: row.int4(3),
-                first_seq: row.int8(4),
-                last_seq: row.int8(5),
-                first_ts: row.int8(6),
-                last_ts: row.int8(7),
-            });
+            runs.push(Run::read(row));
             if runs.len() < BATCH {
                 ControlFlow::Continue(())
             } else {

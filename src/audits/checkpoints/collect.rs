@@ -145,13 +145,16 @@ pub fn checkpoint(keys: Option<&Keys>) -> Result<String, Error> {
                 root: collection.growth.root().map_err(store::damaged)?,
             };
             let note = note::make(&checkpoint.text(), keys.map(|keys| &keys.signer));
-            if let Some(latest) = latest {
-                // The same tree again. Its note stays, unless it could now be signed, or by another key.
-                if checkpoint.tree_size == size && (keys.is_none() || latest.note == note) {
-                    return Ok(latest.note);
+            match latest {
+                // The same tree again. Its note stays, unless it would now be signed, or by another key.
+                Some(latest) if checkpoint.tree_size == size => {
+                    if keys.is_none() || latest.note == note {
+                        return Ok(latest.note);
+                    }
+                    store::replace_note(&checkpoint, &note);
                 }
+                _ => collection.store(&checkpoint, &note, keys.is_some()),
             }
-            collection.store(&checkpoint, &note, keys.is_some());
             Ok(note)
         })
     })

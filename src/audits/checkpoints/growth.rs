@@ -19,7 +19,7 @@ struct Open {
 }
 
 /// A tree that leaves are added to. It holds one tile of each level.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Growth {
     size: u64,
     levels: Vec<Open>,

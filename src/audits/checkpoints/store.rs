@@ -95,7 +95,8 @@ pub fn number(size: u64) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX)
 }
 
-fn read_tile(place: Place) -> Option<Vec<Hash>> {
+/// A stored tile.
+pub fn read_tile(place: Place) -> Option<Vec<Hash>> {
     first(
         "SELECT t.hashes FROM audits.merkle_tiles AS t WHERE t.level = $1 AND t.tile_index = $2",
         &[
@@ -152,21 +153,31 @@ pub fn write_tiles(tiles: &[Tile]) {
     );
 }
 
-/// Stores a checkpoint; for a tree that has one already, the note takes the place of the old one.
+/// Stores the checkpoint of a tree that has none yet.
 pub fn write_checkpoint(checkpoint: &Checkpoint, note: &str, is_signed: bool) {
-    // What is final for everybody else: PostgreSQL asks the triggers for updates even when nothing conflicts.
+    update(
+        "INSERT INTO audits.checkpoints AS c (tree_size, origin, note, is_signed, root) \
+         VALUES ($1, $2, $3, $4, $5)",
+        &[
+            DatumWithOid::from(number(checkpoint.tree_size)),
+            checkpoint.origin.as_str().into(),
+            note.into(),
+            is_signed.into(),
+            checkpoint.root.to_vec().into(),
+        ],
+        |_| Ok(()),
+    );
+}
+
+/// Puts a note of the same tree, by another key, in the place of the one that there is.
+pub fn replace_note(checkpoint: &Checkpoint, note: &str) {
     acting(Deed::Maintenance, || {
         update(
-            "INSERT INTO audits.checkpoints AS c (tree_size, root, origin, note, is_signed) \
-         VALUES ($1, $2, $3, $4, $5) \
-         ON CONFLICT (tree_size) DO UPDATE \
-         SET origin = excluded.origin, note = excluded.note, is_signed = excluded.is_signed",
+            "UPDATE audits.checkpoints AS c SET origin = $2, note = $3, is_signed = true WHERE c.tree_size = $1",
             &[
                 DatumWithOid::from(number(checkpoint.tree_size)),
-                checkpoint.root.to_vec().into(),
                 checkpoint.origin.as_str().into(),
                 note.into(),
-                is_signed.into(),
             ],
             |_| Ok(()),
         );

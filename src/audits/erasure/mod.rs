@@ -4,7 +4,7 @@
 //! table of keys, `rules` that of fields that are always personal; `sealing` and `revealing` put it together.
 
 mod cipher;
-mod fields;
+pub mod fields;
 pub mod keys;
 pub mod revealing;
 pub mod rules;
