@@ -67,7 +67,7 @@ BEGIN
     FOR relation IN
         SELECT t.relid FROM pg_partition_tree('audits.audit_log') AS t
         UNION ALL
-        SELECT unnest(ARRAY['audits.lanes', 'audits.checkpoints', 'audits.checkpoint_lanes']::regclass[])
+        SELECT unnest(ARRAY['audits.lanes', 'audits.checkpoints', 'audits.checkpoint_lanes', 'audits.merkle_tiles']::regclass[])
     LOOP
         EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', relation);
     END LOOP;
