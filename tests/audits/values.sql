@@ -25,6 +25,7 @@ $$;
 -- A row for each table that has none yet.
 INSERT INTO audits.checkpoints (tree_size, root, origin, note, is_signed) VALUES (1000000, sha256(''), 'tap', 'tap', false);
 INSERT INTO audits.checkpoint_lanes (first_leaf, tree_size, org_id, lane, first_seq, last_seq, first_ts, last_ts)
+VALUES (999998, 1000000, tap.id('a'), 0, 1, 2, now(), now());
 VALUES (500000, 1000000, tap.id('a'), 0, 1, 2, now(), now());
 INSERT INTO audits.merkle_tiles (level, tile_index, hashes) VALUES (10, 0, sha256(''));
 INSERT INTO audits.verifications (is_incremental, verdict, entries, lanes, findings, duration)

@@ -64,6 +64,7 @@ SELECT set_eq(
     'audits.checkpoints',
     'audits.entries',
     'audits.lanes',
+    'audits.size_report',
     'audits.merkle_tiles',
     'audits.personal_fields',
     'audits.retention_locks',
