@@ -40,6 +40,7 @@ INSERT INTO audits.archive_segments
     (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content)
 SELECT tap.id('a'), a.id, 0, '{0}', '{1}', '{1}', 1, '1999-12-01', '1999-12-02', sha256(''), ''
 FROM archive AS a;
+INSERT INTO audits.redaction_keys (key) VALUES (sha256(''));
 INSERT INTO audits.column_rules (table_pattern, column_pattern, treatment, reason) VALUES ('tap.t', 'c', 'ignore', 'tap');
 INSERT INTO audits.personal_fields (entity, field, subject) VALUES ('user', 'email', 'actor');
 INSERT INTO audits.retention_locks (locked_until, locked_by) VALUES (now() + interval '1 day', 'tap');
