@@ -145,4 +145,6 @@ $procedure$;
 
 CALL tap.fill('a');
 CALL tap.fill('b');
+
+-- Fills audits.checkpoint_lanes.
 DO 'BEGIN PERFORM audits.checkpoint(); END';

@@ -16,11 +16,11 @@ COMMENT ON FUNCTION audits.refresh_capture() IS
     'Trigger function: tells every session that the rules or the key of capture have changed.';
 
 COMMENT ON FUNCTION audits.default_column_rules() IS
-    'The column rules that come with the extension: which columns of which tables hold secrets (treatment redact) or bookkeeping (ignore), and why. Rows of audits.column_rules go before them.';
+    'The column rules that come with the extension: which columns of which tables hold secrets (treatment redact), what is personal (personal) or bookkeeping (ignore), and why. Rows of audits.column_rules go before them.';
 GRANT EXECUTE ON FUNCTION audits.default_column_rules() TO codeverify_admin, codeverify_auditor, codeverify_service;
 
 COMMENT ON FUNCTION audits.column_treatments(oid, bytea) IS
-    'What capture does with each column of a table: record, ignore or redact, and whether it is part of the key that rows are named by. The second argument is pg_trigger.tgargs of the table''s capture triggers. Example: SELECT * FROM audits.column_treatments(''auth.users''::regclass);';
+    'What capture does with each column of a table: record, personal, ignore or redact, and whether it is part of the key that rows are named by. The second argument is pg_trigger.tgargs of the table''s capture triggers. Example: SELECT * FROM audits.column_treatments(''auth.users''::regclass);';
 ALTER FUNCTION audits.column_treatments(oid, bytea) ROWS 10;
 GRANT EXECUTE ON FUNCTION audits.column_treatments(oid, bytea) TO codeverify_admin, codeverify_auditor;
 
@@ -126,6 +126,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- The triggers' arguments are quoted where they are put together.
     relation regclass;
     trigger record;
     arguments text;
@@ -210,5 +212,5 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION audits.set_column_rule(text, text, text, text) IS
-    'Sets what capture does with columns, from the next statement of every session on: treatment redact, ignore or record for the columns whose name matches the LIKE pattern, in the tables whose schema.table matches the other one (NULL: all). Goes before audits.default_column_rules(). A treatment of NULL removes the rule. The change is recorded in the ledger. Example: SELECT audits.set_column_rule(''iban'', ''redact'', reason => ''Bank accounts.'');';
+    'Sets what capture does with columns, from the next statement of every session on: treatment redact, ignore, personal or record for the columns whose name matches the LIKE pattern, in the tables whose schema.table matches the other one (NULL: all). Goes before audits.default_column_rules(). A treatment of NULL removes the rule. The change is recorded in the ledger. Example: SELECT audits.set_column_rule(''iban'', ''redact'', reason => ''Bank accounts.'');';
 GRANT EXECUTE ON FUNCTION audits.set_column_rule(text, text, text, text) TO codeverify_admin;

@@ -2,6 +2,8 @@
 -- can make everything fit, except a note that is elsewhere.
 BEGIN;
 SELECT plan(37);
+-- No entries but those made here.
+SET LOCAL codeverify.capture = off;
 SET LOCAL client_min_messages = error;
 \ir ../two_tenants.sql
 
@@ -67,7 +69,7 @@ BEGIN
     FOR relation IN
         SELECT t.relid FROM pg_partition_tree('audits.audit_log') AS t
         UNION ALL
-        SELECT unnest(ARRAY['audits.lanes', 'audits.checkpoints', 'audits.checkpoint_lanes']::regclass[])
+        SELECT unnest(ARRAY['audits.lanes', 'audits.checkpoints', 'audits.checkpoint_lanes', 'audits.merkle_tiles']::regclass[])
     LOOP
         EXECUTE format('ALTER TABLE %s DISABLE TRIGGER USER', relation);
     END LOOP;

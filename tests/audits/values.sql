@@ -25,6 +25,7 @@ $$;
 -- A row for each table that has none yet.
 INSERT INTO audits.checkpoints (tree_size, root, origin, note, is_signed) VALUES (1000000, sha256(''), 'tap', 'tap', false);
 INSERT INTO audits.checkpoint_lanes (first_leaf, tree_size, org_id, lane, first_seq, last_seq, first_ts, last_ts)
+VALUES (999998, 1000000, tap.id('a'), 0, 1, 2, now(), now());
 VALUES (500000, 1000000, tap.id('a'), 0, 1, 2, now(), now());
 INSERT INTO audits.merkle_tiles (level, tile_index, hashes) VALUES (10, 0, sha256(''));
 INSERT INTO audits.verifications (is_incremental, verdict, entries, lanes, findings, duration)
@@ -39,6 +40,7 @@ INSERT INTO audits.archive_segments
     (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content)
 SELECT tap.id('a'), a.id, 0, '{0}', '{1}', '{1}', 1, '1999-12-01', '1999-12-02', sha256(''), ''
 FROM archive AS a;
+INSERT INTO audits.column_rules (table_pattern, column_pattern, treatment, reason) VALUES ('tap.t', 'c', 'ignore', 'tap');
 INSERT INTO audits.personal_fields (entity, field, subject) VALUES ('user', 'email', 'actor');
 INSERT INTO audits.retention_locks (locked_until, locked_by) VALUES (now() + interval '1 day', 'tap');
 INSERT INTO audits.subject_keys (subject_id, key) VALUES (tap.id('subject'), sha256(''));
@@ -97,6 +99,11 @@ VALUES ('audits.audit_log', $$action = ''$$, 'audit_log_action_check'),
        ('audits.merkle_tiles', $$hashes = '\x00'$$, 'merkle_tiles_hashes_check'),
        ('audits.merkle_tiles', $$level = 11$$, 'merkle_tiles_level_check'),
        ('audits.merkle_tiles', $$tile_index = -1$$, 'merkle_tiles_tile_index_check'),
+       ('audits.column_rules', $$table_pattern = ''$$, 'column_rules_table_pattern_check'),
+       ('audits.column_rules', $$column_pattern = ''$$, 'column_rules_column_pattern_check'),
+       ('audits.column_rules', $$treatment = 'x'$$, 'column_rules_treatment_check'),
+       ('audits.column_rules', $$reason = ''$$, 'column_rules_reason_check'),
+       ('audits.redaction_keys', $$key = '\x00'$$, 'redaction_keys_key_check'),
        ('audits.personal_fields', $$entity = ''$$, 'personal_fields_entity_check'),
        ('audits.personal_fields', $$field = ''$$, 'personal_fields_field_check'),
        ('audits.personal_fields', $$subject = 'x'$$, 'personal_fields_subject_check'),

@@ -9,7 +9,6 @@
 const KIND_ARRAY: u32 = 0x4000_0000;
 const KIND_OBJECT: u32 = 0x2000_0000;
 const KIND_SCALAR: u32 = 0x1000_0000;
-const COUNT_MASK: u32 = 0x0fff_ffff;
 
 const HAS_OFFSET: u32 = 0x8000_0000;
 const TYPE_MASK: u32 = 0x7000_0000;
@@ -187,10 +186,6 @@ impl Words {
         }
     }
 }
-
-/// Largest container: its words have 28 bits for lengths and offsets.
-pub const MAX_SIZE: usize = LENGTH_MASK as usize;
-const _: () = assert!(COUNT_MASK == LENGTH_MASK);
 
 #[cfg(test)]
 mod tests {

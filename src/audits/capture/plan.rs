@@ -13,6 +13,7 @@ use super::digest::Redactor;
 use super::jsonb::sort_key;
 use super::rules::{treatment, Rule, Treatment};
 use super::values::Conversion;
+use crate::audits::erasure::fields::{ENCRYPTED, ERASED, PERSONAL};
 
 /// A column that is not dropped.
 pub struct Column {
@@ -49,6 +50,7 @@ pub struct Plan {
     pub org: Option<usize>,
     /// The key, where it is one uuid.
     pub resource: Option<usize>,
+    pub has_personal: bool,
 }
 
 /// Most characters of audits.audit_log.entity.
@@ -125,7 +127,10 @@ pub unsafe fn make(relation: pg_sys::Relation, arguments: &Arguments) -> Plan {
             })
         })
         .collect();
-    attributes.sort_by(|(_, _, a), (_, _, b)| sort_key(a).cmp(&sort_key(b)));
+    attributes.sort_by(|(_, _, a), (_, _, b)| {
+        let (a, b) = (name_in_payload(a), name_in_payload(b));
+        sort_key(&a).cmp(&sort_key(&b))
+    });
 
     let names: Vec<(i16, &str)> = attributes
         .iter()
@@ -164,7 +169,7 @@ pub unsafe fn make(relation: pg_sys::Relation, arguments: &Arguments) -> Plan {
                 }
             };
             Column {
-                name: name.clone(),
+                name: name_in_payload(name),
                 place: *place,
                 conversion: Conversion::of(attribute.atttypid),
                 output: output_function(attribute.atttypid),
@@ -195,7 +200,11 @@ pub unsafe fn make(relation: pg_sys::Relation, arguments: &Arguments) -> Plan {
     if is_keyless {
         key.clone_from(&recorded);
     }
+    let has_personal = columns
+        .iter()
+        .any(|column| column.treatment == Treatment::Personal);
     Plan {
+        has_personal,
         relation: oid,
         table,
         entity: quoted(&table_schema, &table_name)
@@ -210,6 +219,15 @@ pub unsafe fn make(relation: pg_sys::Relation, arguments: &Arguments) -> Plan {
         is_keyless,
         org,
         resource,
+    }
+}
+
+/// Not one that means something in a payload.
+fn name_in_payload(name: &str) -> String {
+    if [PERSONAL, ENCRYPTED, ERASED].contains(&name) {
+        format!("\"{name}\"")
+    } else {
+        name.to_owned()
     }
 }
 

@@ -1,5 +1,6 @@
 //! The trigger function: from the transition tables of a statement to entries in the ledger.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
@@ -173,18 +174,6 @@ impl Recorder {
 
     fn add(&mut self, org_id: Option<Uuid>, key: Part, old: Part, new: Part) {
         let plan = self.plan.clone();
-        let mut names = Vec::with_capacity(3);
-        self.members.clear();
-        for (name, part) in [("key", key), ("new", new), ("old", old)] {
-            let Some((row, columns)) = part else {
-                continue;
-            };
-            names.push(name);
-            self.convert(&plan, row, columns);
-            self.members.push_container(&self.bytes);
-        }
-        self.bytes.clear();
-        append_object(&mut self.bytes, names.iter().copied(), &self.members);
         let named_by = key.or(new).or(old).map(|(row, _)| row);
         let resource_id = plan
             .resource
@@ -192,6 +181,19 @@ impl Recorder {
             .and_then(|(column, row)| row.value(plan.columns[column].place))
             // SAFETY: the plan says that the column is a uuid.
             .map(|datum| unsafe { uuid_of(datum) });
+        let person = resource_id.filter(|_| plan.has_personal && may_encrypt());
+        let mut names = Vec::with_capacity(3);
+        self.members.clear();
+        for (name, part) in [("key", key), ("new", new), ("old", old)] {
+            let Some((row, columns)) = part else {
+                continue;
+            };
+            names.push(name);
+            self.convert(&plan, person, row, columns);
+            self.members.push_container(&self.bytes);
+        }
+        self.bytes.clear();
+        append_object(&mut self.bytes, names.iter().copied(), &self.members);
         let action = self.action;
         self.entries.add(org_id, resource_id, &self.bytes, |entry| {
             write(&plan, action, &entry)
@@ -199,10 +201,11 @@ impl Recorder {
     }
 
     /// Makes `bytes` the object of a row's columns.
-    fn convert(&mut self, plan: &Plan, row: Row, columns: &[usize]) {
+    fn convert(&mut self, plan: &Plan, person: Option<Uuid>, row: Row, columns: &[usize]) {
         let converter = Converter {
             output: &self.output,
             table: &plan.table,
+            person,
             redactor: &|| plan::redactor(make_key),
         };
         self.part.clear();
@@ -281,6 +284,27 @@ impl Recorder {
         self.entries.finish(|entry| write(&plan, action, &entry));
         self.output.release();
     }
+}
+
+/// Rows with personal values that a transaction records encrypted. A person's first key takes a lock until the transaction
+/// ends, and the server has room for so many; values of further rows are digested.
+const MAX_PEOPLE: u32 = 1000;
+
+thread_local! {
+    /// The transaction that counted last, and its rows.
+    static PEOPLE: Cell<(pg_sys::TransactionId, u32)> = const { Cell::new((pg_sys::InvalidTransactionId, 0)) };
+}
+
+/// Counts a row with personal values.
+fn may_encrypt() -> bool {
+    // SAFETY: a transaction that has changed rows has an id.
+    let transaction = unsafe { pg_sys::GetTopTransactionId() };
+    let counted = match PEOPLE.get() {
+        (last, counted) if last == transaction => counted,
+        _ => 0,
+    };
+    PEOPLE.set((transaction, counted.saturating_add(1)));
+    counted < MAX_PEOPLE
 }
 
 /// Records what a statement has done.

@@ -7,10 +7,11 @@ use pgrx::{direct_function_call_as_datum, pg_sys, varlena, IntoDatum};
 
 use super::digest::Redactor;
 use super::json::fits_jsonb;
-use super::jsonb::Values;
+use super::jsonb::{append_object, Values};
 use super::plan::Column;
 use super::rules::Treatment;
 use crate::audits::erasure::fields::{mentions, ENCRYPTED, ERASED, PERSONAL};
+use crate::codeverify::owner::set_for_now;
 
 /// Longest value that is recorded as it is; a longer one is digested like a secret.
 const MAX_VALUE: usize = 1024 * 1024;
@@ -79,7 +80,7 @@ impl PinnedOutput {
                 (c"quote_all_identifiers", c"off"),
                 (c"search_path", c"pg_catalog, pg_temp"),
             ] {
-                pin_setting(name, value);
+                set_for_now(name, value);
             }
         }
     }
@@ -93,29 +94,13 @@ impl PinnedOutput {
     }
 }
 
-/// # Safety
-/// To be called on the backend's one thread, inside a level of `NewGUCNestLevel`.
-unsafe fn pin_setting(name: &'static CStr, value: &'static CStr) {
-    // SAFETY: both strings are 'static, and the server copies them.
-    unsafe {
-        pg_sys::set_config_option(
-            name.as_ptr(),
-            value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
-            pg_sys::GucAction::GUC_ACTION_SAVE,
-            true,
-            0,
-            false,
-        );
-    }
-}
-
 /// What converting takes besides the value.
 pub struct Converter<'a> {
     pub output: &'a PinnedOutput,
     /// schema.table, for digests.
     pub table: &'a str,
+    /// Whom a personal value concerns; None for nobody whose key could encrypt it.
+    pub person: Option<uuid::Uuid>,
     pub redactor: &'a dyn Fn() -> Option<Redactor>,
 }
 
@@ -130,8 +115,32 @@ impl Converter<'_> {
         };
         // SAFETY: as promised.
         unsafe {
-            let is_secret = column.treatment == Treatment::Redact;
-            if is_secret || out.size() > MAX_ROW || is_long(column, datum) {
+            match (column.treatment, self.person) {
+                (Treatment::Redact, _) | (Treatment::Personal, None) => {
+                    self.append_digest(column, datum, out);
+                }
+                (Treatment::Personal, Some(person)) => {
+                    let mut value = Values::default();
+                    let mut text = uuid::Uuid::encode_buffer();
+                    value.push_string(person.hyphenated().encode_lower(&mut text).as_bytes());
+                    self.append_content(column, datum, &mut value);
+                    let mut object = Vec::new();
+                    append_object(&mut object, ["subject", PERSONAL].into_iter(), &value);
+                    out.push_container(&object);
+                }
+                _ => self.append_content(column, datum, out),
+            }
+        }
+    }
+
+    /// The value itself, unless it is too long.
+    ///
+    /// # Safety
+    /// As for [`Converter::append`].
+    unsafe fn append_content(&self, column: &Column, datum: pg_sys::Datum, out: &mut Values) {
+        // SAFETY: as promised.
+        unsafe {
+            if out.size() > MAX_ROW || is_long(column, datum) {
                 return self.append_digest(column, datum, out);
             }
             match column.conversion {
@@ -140,10 +149,10 @@ impl Converter<'_> {
                 Conversion::Int4 => push_integer(i64::from(datum.value() as i32), out),
                 Conversion::Int8 => push_integer(datum.value() as i64, out),
                 Conversion::Float4 => {
-                    push_float(&format!("{:e}", f32::from_bits(datum.value() as u32)), out)
+                    push_float(&format!("{:e}", f32::from_bits(datum.value() as u32)), out);
                 }
                 Conversion::Float8 => {
-                    push_float(&format!("{:e}", f64::from_bits(datum.value() as u64)), out)
+                    push_float(&format!("{:e}", f64::from_bits(datum.value() as u64)), out);
                 }
                 Conversion::Numeric => self.append_numeric(column, datum, out),
                 Conversion::Uuid => {
@@ -152,14 +161,17 @@ impl Converter<'_> {
                     out.push_string(text.as_bytes());
                 }
                 Conversion::Text => out.push_string(packed_bytes(datum)),
-                Conversion::Json => push_json(packed_bytes(datum), out),
+                Conversion::Json => match json_as_jsonb(packed_bytes(datum)) {
+                    Some(jsonb) if !means_something(jsonb) => out.push_jsonb(jsonb),
+                    _ => out.push_string(packed_bytes(datum)),
+                },
                 Conversion::Jsonb => {
                     let jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
-                    let bytes = varlena::varlena_to_byte_slice(jsonb);
-                    if means_something(bytes) {
+                    let jsonb = varlena::varlena_to_byte_slice(jsonb);
+                    if means_something(jsonb) {
                         out.push_string(self.text(column, datum));
                     } else {
-                        out.push_jsonb(bytes);
+                        out.push_jsonb(jsonb);
                     }
                 }
                 Conversion::Output => {
@@ -301,28 +313,25 @@ fn push_float(digits: &str, out: &mut Values) {
     }
 }
 
-/// Whether a JSON value may have a key that means something in a payload. What a tracked table holds must not: it is
-/// recorded as text then.
-fn means_something(json: &[u8]) -> bool {
-    // A key of type json may be written with escapes.
-    [PERSONAL, ENCRYPTED, ERASED, "\\u0024"]
+/// Whether a jsonb may have a key that means something in a payload. What a tracked table holds must not: it is recorded
+/// as text then.
+fn means_something(jsonb: &[u8]) -> bool {
+    [PERSONAL, ENCRYPTED, ERASED]
         .iter()
-        .any(|key| mentions(json, key))
+        .any(|key| mentions(jsonb, key))
 }
 
-/// A value of type json, as the text that it is where jsonb cannot hold it.
-fn push_json(text: &[u8], out: &mut Values) {
-    let fits = std::str::from_utf8(text).is_ok_and(fits_jsonb) && !means_something(text);
-    let Some(text) = CString::new(text).ok().filter(|_| fits) else {
-        return out.push_string(text);
-    };
+/// A value of type json as jsonb without its header; None where jsonb cannot hold it. It lives in the current memory context.
+fn json_as_jsonb<'t>(text: &[u8]) -> Option<&'t [u8]> {
+    let text = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| fits_jsonb(text))?;
+    let text = CString::new(text).ok()?;
     // SAFETY: jsonb_in takes a C string and returns a jsonb, which is not compressed.
     unsafe {
         let argument = Some(pg_sys::Datum::from(text.as_ptr()));
-        match direct_function_call_as_datum(pg_sys::jsonb_in, &[argument]) {
-            Some(jsonb) => out.push_jsonb(varlena::varlena_to_byte_slice(jsonb.cast_mut_ptr())),
-            None => out.push_null(),
-        }
+        direct_function_call_as_datum(pg_sys::jsonb_in, &[argument])
+            .map(|jsonb| varlena::varlena_to_byte_slice(jsonb.cast_mut_ptr()))
     }
 }
 

@@ -21,6 +21,9 @@ use crate::codeverify::progress::{Operation, Progress};
 /// Runs of entries that are read at a time.
 const BATCH: usize = 1_000;
 
+/// Archived entries whose hashes are held at a time.
+const ARCHIVED_BATCH: i64 = 10_000;
+
 /// Columns of an entry, in the order in which [`leaf_hash`] reads them.
 macro_rules! entries {
     ($ledger:literal) => {
@@ -176,9 +179,9 @@ fn recompute(size: u64) -> Recomputed {
         difference: None,
         stop: None,
     };
-    let mut archived = ArchivedLeaves::default();
     let total = usize::try_from(size).unwrap_or(usize::MAX);
     let mut progress = Progress::start(Operation::Verify, total);
+    let mut archived = ArchivedLeaves::default();
     while scan.growth.size() < size && scan.stop.is_none() {
         let runs = read_runs(scan.growth.size(), size);
         if runs.is_empty() {
@@ -230,12 +233,14 @@ fn compare_tile(tile: &Tile, difference: &mut Option<Difference>) {
 }
 
 impl Recomputed {
-    /// Adds an entry's hash. What cannot be read has none; any other than the right one will do.
-    fn push(&mut self, hash: Option<Hash>) {
+    /// Takes an entry's hash for the next leaf of the tree.
+    fn push(&mut self, hash: Option<Hash>, progress: &mut Progress) {
         let difference = &mut self.difference;
+        // What cannot be read has no hash; any other than the right one will do.
         self.growth.push(hash.unwrap_or_default(), |tile| {
-            compare_tile(&tile, difference);
+            compare_tile(&tile, difference)
         });
+        progress.advance(1);
     }
 
     /// Adds the entries of a run, or says what is instead of the next one.
@@ -249,13 +254,17 @@ impl Recomputed {
         let wanted = (size - run.first_leaf).min(store::size(run.last_seq - run.first_seq + 1));
         let last_seq = run.first_seq + store::number(wanted) - 1;
         let mut next = run.first_seq;
-        for (seq, hash) in archived.read(run.org_id, run.lane, run.first_seq, last_seq) {
-            if seq != next {
-                break;
+        let mut has_more = true;
+        while has_more && next <= last_seq {
+            let batch_end = last_seq.min(next + ARCHIVED_BATCH - 1);
+            for (seq, hash) in archived.read(run.org_id, run.lane, next, batch_end) {
+                if seq != next {
+                    break;
+                }
+                self.push(hash, progress);
+                next += 1;
             }
-            self.push(hash);
-            progress.advance(1);
-            next += 1;
+            has_more = next > batch_end;
         }
         let sql = if run.org_id.is_some() {
             OF_TENANT
@@ -275,8 +284,7 @@ impl Recomputed {
             if seq != next {
                 return ControlFlow::Break(seq);
             }
-            self.push(leaf_hash(row, run));
-            progress.advance(1);
+            self.push(leaf_hash(row, run), progress);
             next += 1;
             ControlFlow::Continue(())
         });

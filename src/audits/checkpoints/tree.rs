@@ -129,6 +129,7 @@ pub struct Edge {
 
 impl Edge {
     /// Leaves so far.
+    #[cfg(test)]
     pub fn size(&self) -> u64 {
         self.size
     }

@@ -23,7 +23,7 @@ thread_local! {
 fn count_entry() {
     let counted = COUNTED.get() + 1;
     COUNTED.set(counted);
-    if counted % STRIDE == 0 {
+    if counted.is_multiple_of(STRIDE) {
         Progress::count_in_this_process(Operation::Verify, STRIDE);
     }
 }
@@ -49,27 +49,47 @@ unsafe fn argument(call: FunctionCallInfo, place: usize) -> Option<Datum> {
     (!argument.isnull).then_some(argument.value)
 }
 
+/// A tally in the server's memory, which drops it when that is freed.
+struct State {
+    tally: Tally,
+    callback: pg_sys::MemoryContextCallback,
+}
+
+const _: () = assert!(align_of::<State>() <= pg_sys::MAXIMUM_ALIGNOF as usize);
+
+/// # Safety
+/// Called by the server, once, with a state that new_state() has made.
+unsafe extern "C-unwind" fn drop_state(state: *mut std::ffi::c_void) {
+    // SAFETY: as promised by the caller.
+    unsafe { std::ptr::drop_in_place(&raw mut (*state.cast::<State>()).tally) };
+}
+
 /// # Safety
 /// `call` is an aggregate's call; argument `place` is NULL or a state.
-unsafe fn state(call: FunctionCallInfo, place: usize) -> Option<*mut Tally> {
-    // SAFETY: as promised by the caller.
-    unsafe { argument(call, place) }.map(|datum| datum.cast_mut_ptr::<Tally>())
+unsafe fn state<'a>(call: FunctionCallInfo, place: usize) -> Option<&'a mut Tally> {
+    // SAFETY: as promised by the caller; states are used by one function at a time.
+    unsafe { argument(call, place).map(|datum| &mut (*datum.cast_mut_ptr::<State>()).tally) }
 }
 
 /// # Safety
-/// `call` is an aggregate's call.
-unsafe fn new_state(call: FunctionCallInfo, tally: Tally) -> *mut Tally {
-    // SAFETY: the server's allocator aligns for anything a Tally holds; it is plain data, so that
-    // nothing needs to be dropped.
+/// `context` is a live memory context.
+unsafe fn new_state(context: pg_sys::MemoryContext, tally: Tally) -> Datum {
+    // SAFETY: as promised by the caller. The server's allocator aligns for a State; the callback is in the memory that
+    // it belongs to.
     unsafe {
-        let state =
-            pg_sys::MemoryContextAlloc(state_context(call), size_of::<Tally>()).cast::<Tally>();
-        state.write(tally);
-        state
+        let state = pg_sys::MemoryContextAlloc(context, size_of::<State>()).cast::<State>();
+        state.write(State {
+            tally,
+            callback: pg_sys::MemoryContextCallback {
+                func: Some(drop_state),
+                arg: state.cast(),
+                next: std::ptr::null_mut(),
+            },
+        });
+        pg_sys::MemoryContextRegisterResetCallback(context, &raw mut (*state).callback);
+        Datum::from(state)
     }
 }
-
-const _: () = assert!(align_of::<Tally>() <= pg_sys::MAXIMUM_ALIGNOF as usize);
 
 /// The transition function audits.tally_entry(internal, columns of an entry, key).
 ///
@@ -81,14 +101,20 @@ pub unsafe extern "C-unwind" fn codeverify_tally_entry(call: FunctionCallInfo) -
     // SAFETY: the arguments are those of the SQL declaration; only an aggregate has a value of type internal for
     // the first, and for its first entry new_state() makes sure that this is one.
     unsafe {
-        let tally = state(call, 0).unwrap_or_else(|| {
-            let word = |place| argument(call, place).map_or(0, |datum| datum.value() as u64);
-            new_state(call, Tally::new((word(WIDTH + 1), word(WIDTH + 2))))
-        });
-        let row = Row::read(|place| argument(call, place + 1));
-        (*tally).add(&row.seen());
+        let entry = Row::read(|place| argument(call, place + 1)).seen();
         count_entry();
-        Datum::from(tally)
+        match (state(call, 0), argument(call, 0)) {
+            (Some(tally), Some(known)) => {
+                tally.add(&entry);
+                known
+            }
+            _ => {
+                let word = |place| argument(call, place).map_or(0, |datum| datum.value() as u64);
+                let mut tally = Tally::new((word(WIDTH + 1), word(WIDTH + 2)));
+                tally.add(&entry);
+                new_state(state_context(call), tally)
+            }
+        }
     }
 }
 
@@ -101,17 +127,22 @@ pub unsafe extern "C-unwind" fn codeverify_tally_entry(call: FunctionCallInfo) -
 pub unsafe extern "C-unwind" fn codeverify_join_tallies(call: FunctionCallInfo) -> Datum {
     // SAFETY: as above; the two states are different ones.
     unsafe {
-        match (state(call, 0), state(call, 1)) {
-            (Some(one), Some(other)) => {
-                (*one).join(&*other);
-                Datum::from(one)
-            }
-            (Some(one), None) => Datum::from(one),
-            // The other one's memory does not last.
-            (None, Some(other)) => Datum::from(new_state(call, *other)),
-            (None, None) => {
+        match (argument(call, 0), state(call, 1)) {
+            (known, None) => known.unwrap_or_else(|| {
                 (*call).isnull = true;
                 Datum::null()
+            }),
+            (Some(known), Some(other)) => {
+                if let Some(one) = state(call, 0) {
+                    one.join(other);
+                }
+                known
+            }
+            // The other one's memory does not last.
+            (None, Some(other)) => {
+                let mut tally = Tally::new((0, 0));
+                tally.join(other);
+                new_state(state_context(call), tally)
             }
         }
     }
@@ -127,11 +158,8 @@ pub unsafe extern "C-unwind" fn codeverify_write_tally(call: FunctionCallInfo) -
     // SAFETY: as above; the function is STRICT.
     unsafe {
         state_context(call);
-        let tally = state(call, 0).map(|tally| (*tally).to_bytes());
-        tally
-            .map(|bytes| bytes.to_vec())
-            .into_datum()
-            .unwrap_or(Datum::null())
+        let bytes = state(call, 0).map(|tally| tally.to_bytes());
+        bytes.into_datum().unwrap_or(Datum::null())
     }
 }
 
@@ -147,20 +175,9 @@ pub unsafe extern "C-unwind" fn codeverify_read_tally(call: FunctionCallInfo) ->
         state_context(call);
         let bytes = argument(call, 0).and_then(|datum| Vec::<u8>::from_datum(datum, false));
         match bytes.and_then(|bytes| Tally::from_bytes(&bytes)) {
-            Some(tally) => Datum::from(new_state_here(tally)),
+            Some(tally) => new_state(pg_sys::CurrentMemoryContext, tally),
             None => raise(Error::NotInAnAggregate),
         }
-    }
-}
-
-/// # Safety
-/// To be called while the server works in the memory context that the state is for.
-unsafe fn new_state_here(tally: Tally) -> *mut Tally {
-    // SAFETY: as in new_state().
-    unsafe {
-        let state = pg_sys::palloc(size_of::<Tally>()).cast::<Tally>();
-        state.write(tally);
-        state
     }
 }
 

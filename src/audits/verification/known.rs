@@ -29,12 +29,6 @@ pub struct Known {
 }
 
 impl Known {
-    pub const NOTHING: Known = Known {
-        archived: Head::NONE,
-        checkpointed: None,
-        verified: None,
-    };
-
     /// Entries that must be there with the signature that is known, where they have not been archived.
     pub fn points(&self) -> impl Iterator<Item = (Source, Head)> + '_ {
         [
@@ -47,22 +41,25 @@ impl Known {
     }
 }
 
-/// Whether a lane needs to be walked along.
+/// What a tally says of a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pass {
-    /// It is intact, if the entries at these places have the signatures that are known of them.
+    /// It is intact, if known entries are what they were.
     Intact,
+    /// It is, if besides its times rise.
+    TimesUnknown,
+    /// It needs to be walked along.
     Walk,
 }
 
 /// Judges a lane's entries; `start` is the entry that the first of them must continue.
 pub fn judge(tally: &Tally, start: Head) -> Pass {
-    let anchored = start.seq.checked_add(1) == Some(tally.first.seq)
+    let is_anchored = start.seq.checked_add(1) == Some(tally.first.seq)
         && tally.first.hash == start.signature
         && tally.first.ts > start.ts;
-    if anchored && tally.is_chain() && tally.times() == Times::Rise {
-        Pass::Intact
-    } else {
-        Pass::Walk
+    match tally.times() {
+        Times::Rise if is_anchored && tally.is_chain() => Pass::Intact,
+        Times::Unknown if is_anchored && tally.is_chain() => Pass::TimesUnknown,
+        _ => Pass::Walk,
     }
 }
