@@ -27,7 +27,9 @@ FROM (VALUES
     ('audits.archives'),
     ('audits.retention_locks'),
     ('audits.subject_keys'),
-    ('audits.personal_fields')
+    ('audits.personal_fields'),
+    ('audits.column_rules'),
+    ('audits.redaction_keys')
 ) AS t (target);
 
 CREATE POLICY checkpoints_select ON audits.checkpoints

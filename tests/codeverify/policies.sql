@@ -122,9 +122,11 @@ SELECT set_eq(
     ARRAY[
         'audits.archive_segments',
         'audits.archives',
+        'audits.column_rules',
         'audits.lanes',
         'audits.merkle_tiles',
         'audits.personal_fields',
+        'audits.redaction_keys',
         'audits.retention_locks',
         'audits.subject_keys',
         'audits.verifications',

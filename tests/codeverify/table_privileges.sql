@@ -66,6 +66,8 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('audits.checkpoints', 'codeverify_tenant', 'select'),
            ('audits.entries', 'codeverify_tenant', 'select'),
            ('audits.statistics', 'codeverify_tenant', 'select'),
+           ('audits.tracked_tables', 'codeverify_admin', 'select'),
+           ('audits.tracked_tables', 'codeverify_auditor', 'select'),
            ('auth.api_key_rate_buckets', 'codeverify_service', 'delete insert update'),
            ('auth.api_key_rate_buckets', 'codeverify_tenant', 'select'),
            ('auth.api_keys', 'codeverify_tenant', 'delete select(some)'),
