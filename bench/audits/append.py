@@ -27,9 +27,10 @@ SIGNATURE = "f" * 64
 
 
 def make_ledger(name):
-    """A database with one organization and its owner. Returns what the scripts name them."""
+    """A database with one organization, whose ledger is empty, and its owner. Returns what the scripts name them."""
     database = deployed_database(name)
     user_id, org_id = psql(database, script="""
+        SET codeverify.capture = off;
         INSERT INTO auth.users (username, email) VALUES ('owner', 'owner@example.org')
         RETURNING id \\gset
         SELECT :'id', tenancy.create_organization('Bench', owner_id => :'id');

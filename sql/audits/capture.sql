@@ -126,6 +126,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- The triggers' arguments are quoted where they are put together.
     relation regclass;
     trigger record;
     arguments text;

@@ -106,7 +106,7 @@ AS 'MODULE_PATHNAME', 'codeverify_verify_chain';
 COMMENT ON FUNCTION audits.verify_chain(uuid, timestamptz, timestamptz) IS
     'Verifies the ledger and returns what is wrong with it, no row when it is intact: altered, missing, truncated, forked, misplaced, reordered, head_mismatch or checkpoint_mismatch, with the entry where there is one; besides, pruned and erased, which are legal. Of an organization''s ledger, or of all with the platform''s own; entries since a time and before another. Takes the permission read and verifies the ledger in context; codeverify_auditor and codeverify_admin verify any. Raises VC011 without a context, VC062 for another organization''s ledger. Example: SELECT * FROM audits.verify_chain();';
 GRANT EXECUTE ON FUNCTION audits.verify_chain(uuid, timestamptz, timestamptz)
-TO codeverify_admin, codeverify_auditor, codeverify_service, codeverify_tenant;
+TO codeverify_admin, codeverify_auditor, codeverify_tenant;
 
 COMMENT ON FUNCTION audits.verify(boolean) IS
     'Verifies all ledgers and returns one verdict, intact or broken, with the numbers of entries, of lanes and of findings by verdict, the first finding and the seconds taken. It reads what has come since each lane was last found intact; with false, or the first time, everything. The result is stored in audits.verifications, how far lanes are intact in audits.lanes. Example: SELECT audits.verify() ->> ''verdict'';';

@@ -1,6 +1,7 @@
 -- What a superuser can do to the ledger behind its back, and that verification tells of it.
 BEGIN;
 SELECT * FROM no_plan();
+SET LOCAL codeverify.capture = off;
 \ir ../two_tenants.sql
 \ir ../ledger_attacks.sql
 SET LOCAL client_min_messages = error;

@@ -65,7 +65,7 @@ FROM (VALUES
     ('too', NULL, 'or of another organization'),
     ('', NULL, 'no words'),
     ('   ', NULL, 'only spaces'),
-    ('-archived', 'ping key:rotated user_invited repository.enabled', 'what does not have the word'),
+    ('-archived -inserted', 'ping key:rotated user_invited repository.enabled', 'what does not have the words'),
     ('''; DROP TABLE audits.audit_log --', NULL, 'whatever is in it'),
     (')(&|!:*<->\', NULL, 'no operators of tsquery')
 ) AS q (query, expected, title);

@@ -40,6 +40,8 @@ INSERT INTO audits.archive_segments
     (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content)
 SELECT tap.id('a'), a.id, 0, '{0}', '{1}', '{1}', 1, '1999-12-01', '1999-12-02', sha256(''), ''
 FROM archive AS a;
+INSERT INTO audits.redaction_keys (key) VALUES (sha256(''));
+INSERT INTO audits.column_rules (table_pattern, column_pattern, treatment, reason) VALUES ('tap.t', 'c', 'ignore', 'tap');
 INSERT INTO audits.personal_fields (entity, field, subject) VALUES ('user', 'email', 'actor');
 INSERT INTO audits.retention_locks (locked_until, locked_by) VALUES (now() + interval '1 day', 'tap');
 INSERT INTO audits.subject_keys (subject_id, key) VALUES (tap.id('subject'), sha256(''));
@@ -98,6 +100,11 @@ VALUES ('audits.audit_log', $$action = ''$$, 'audit_log_action_check'),
        ('audits.merkle_tiles', $$hashes = '\x00'$$, 'merkle_tiles_hashes_check'),
        ('audits.merkle_tiles', $$level = 11$$, 'merkle_tiles_level_check'),
        ('audits.merkle_tiles', $$tile_index = -1$$, 'merkle_tiles_tile_index_check'),
+       ('audits.column_rules', $$table_pattern = ''$$, 'column_rules_table_pattern_check'),
+       ('audits.column_rules', $$column_pattern = ''$$, 'column_rules_column_pattern_check'),
+       ('audits.column_rules', $$treatment = 'x'$$, 'column_rules_treatment_check'),
+       ('audits.column_rules', $$reason = ''$$, 'column_rules_reason_check'),
+       ('audits.redaction_keys', $$key = '\x00'$$, 'redaction_keys_key_check'),
        ('audits.personal_fields', $$entity = ''$$, 'personal_fields_entity_check'),
        ('audits.personal_fields', $$field = ''$$, 'personal_fields_field_check'),
        ('audits.personal_fields', $$subject = 'x'$$, 'personal_fields_subject_check'),

@@ -70,7 +70,6 @@ SELECT set_eq(
     'audits.personal_fields',
     'audits.redaction_keys',
     'audits.retention_locks',
-    'audits.size_report',
     'audits.statistics',
     'audits.subject_keys',
     'audits.tracked_tables',

@@ -13,6 +13,7 @@ run() { psql_db cv_archives -c "$1"; }
 
 # One month ends now; what comes next goes to another partition.
 run "
+    SET codeverify.capture = off;
     INSERT INTO tenancy.organizations (id, name) VALUES ('$SUBJECT', 'A');
     INSERT INTO audits.audit_log (org_id, action, payload)
     SELECT CASE WHEN n % 2 = 0 THEN '$SUBJECT'::uuid END, 'early', jsonb_build_object('n', n)

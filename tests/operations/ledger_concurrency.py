@@ -30,7 +30,7 @@ class Concurrency(unittest.TestCase):
         workers = [
             support.Worker(
                 next(self.numbers), DATABASE, self.tenants, isolation, ENTRIES, seed,
-                in_order=lanes < SESSIONS, prepares=number < 8)
+                in_order=lanes < SESSIONS, prepares=0.01 if number < 8 else 0)
             for number in range(SESSIONS)]
         started = time.monotonic()
         support.run_traffic(workers)

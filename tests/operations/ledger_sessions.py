@@ -42,6 +42,9 @@ class Sessions(unittest.TestCase):
         return support.value(self.superuser, "SELECT count(*) FROM audits.audit_log WHERE action = %s", action)
 
     def new_tenant(self):
+        """An organization whose ledger is empty: not even its making is in it."""
+        self.superuser.execute("SELECT codeverify.version()")
+        self.superuser.execute("SET codeverify.capture = off")
         return support.value(self.superuser, "SELECT tenancy.create_organization('New', owner_id => %s)", self.tenants[0].owner_id)
 
     def wait_until_waiting(self, connection):

@@ -18,7 +18,8 @@ CREATE TABLE audits.archive_segments (
     CONSTRAINT archive_segments_archive_id_fkey FOREIGN KEY (archive_id) REFERENCES audits.archives (id),
     CONSTRAINT archive_segments_place_check CHECK (place >= 0),
     CONSTRAINT archive_segments_lanes_check
-        CHECK (cardinality(lanes) BETWEEN 1 AND 32
+        CHECK (cardinality(lanes) >= 1
+               AND cardinality(lanes) <= 32
                AND cardinality(first_seqs) = cardinality(lanes)
                AND cardinality(last_seqs) = cardinality(lanes)),
     CONSTRAINT archive_segments_entries_check CHECK (entries BETWEEN 1 AND 1000),

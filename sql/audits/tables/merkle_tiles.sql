@@ -7,7 +7,7 @@ CREATE TABLE audits.merkle_tiles (
     CONSTRAINT merkle_tiles_pkey PRIMARY KEY (level, tile_index),
     CONSTRAINT merkle_tiles_level_check CHECK (level BETWEEN 0 AND 10),
     CONSTRAINT merkle_tiles_tile_index_check CHECK (tile_index >= 0),
-    CONSTRAINT merkle_tiles_hashes_check CHECK (length(hashes) BETWEEN 32 AND 2048 AND length(hashes) % 32 = 0)
+    CONSTRAINT merkle_tiles_hashes_check CHECK (length(hashes) >= 32 AND length(hashes) <= 2048 AND length(hashes) % 32 = 0)
 );
 
 -- A tile is 2 kB of hashes, which do not compress: no tile takes a second look-up in a TOAST table.

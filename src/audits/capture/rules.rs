@@ -262,6 +262,7 @@ mod tests {
     fn every_column_of_ours_that_sounds_secret_is_redacted_or_known_to_be_none() {
         // Digests of what is not secret, public identifiers, numbers of tokens, and what people see.
         let open = [
+            "analysis.findings.code_snippet",
             "attestations.verification_attestations.attestation_hash",
             "attestations.verification_attestations.previous_hash",
             "attestations.verification_attestations.prev_hash",
@@ -328,6 +329,10 @@ mod tests {
                 }
                 let name = rest.split(' ').next().unwrap_or_default();
                 let (table, column) = name.rsplit_once('.').unwrap_or_default();
+                // The ledger's own tables cannot be tracked.
+                if table.starts_with("audits.") {
+                    continue;
+                }
                 assert_eq!(treatment(&[], table, column), Treatment::Redact, "{name}");
                 seen += 1;
             }

@@ -464,7 +464,7 @@ mod tests {
             order in Just((1..=60i64).collect::<Vec<_>>()).prop_shuffle(),
             workers in prop::collection::vec(0usize..3, 60),
         ) {
-            let mut shares = [Tally::new(KEY); 3];
+            let mut shares = std::array::from_fn::<_, 3, _>(|_| Tally::new(KEY));
             for (seq, worker) in order.iter().zip(workers) {
                 shares[worker].add(&entry(*seq));
             }
