@@ -28,7 +28,7 @@ IMMUTABLE
 PARALLEL SAFE
 RETURN pg_catalog.encode(
     pg_catalog.sha256(
-        '\x00'::bytea || audits.encode_entry(
+        pg_catalog.decode('00', 'hex') || audits.encode_entry(
             org_id, lane, seq, prev_hash, id, event_id, ts, entity, action, actor_id, resource_id, payload,
             ip_address, user_agent
         )

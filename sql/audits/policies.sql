@@ -18,7 +18,7 @@ GRANT USAGE ON SEQUENCE audits.audit_log_id_seq TO codeverify_service;
 -- After a restore, numbers go on where they were.
 GRANT USAGE, UPDATE ON SEQUENCE audits.audit_log_id_seq TO codeverify_admin;
 
--- Checkpoints are for everybody to keep; the nodes of the tree are read by functions only.
+-- Checkpoints are for everybody to keep; the rest is reached through functions only.
 SELECT tenancy.force_row_security(t.target::regclass)
 FROM (VALUES
     ('audits.checkpoints'),
@@ -38,12 +38,3 @@ TO codeverify_admin, codeverify_auditor, codeverify_tenant
 USING (true);
 COMMENT ON POLICY checkpoints_select ON audits.checkpoints IS 'Checkpoints are public: whoever keeps one can hold the ledger to it.';
 GRANT SELECT ON audits.checkpoints TO codeverify_admin, codeverify_auditor, codeverify_tenant;
-
--- Archives, retention and the keys of personal fields are reached through functions only.
-SELECT tenancy.force_row_security(t.target::regclass)
-FROM (VALUES
-    ('audits.archives'),
-    ('audits.retention_locks'),
-    ('audits.subject_keys'),
-    ('audits.personal_fields')
-) AS t (target);

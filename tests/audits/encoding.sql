@@ -1,6 +1,6 @@
 -- The canonical encoding against a second one in SQL, written from docs/ledger_format.md alone.
 BEGIN;
-SELECT plan(24);
+SELECT plan(26);
 \ir ../two_tenants.sql
 
 CREATE FUNCTION tap.byte(value int)
@@ -164,13 +164,18 @@ SELECT is(
     tap.encoded(to_jsonb('NaN'::numeric)), '\x04000000034e614e'::bytea,
     'a number that JSON does not have is a string');
 
--- Deeper than a recursive walk would like. The server's own parser is what limits it.
-SET LOCAL max_stack_depth = '2MB';
+-- As deep as may be.
 SELECT is(
-    tap.encoded((repeat('[', 3000) || repeat(']', 3000))::jsonb),
+    tap.encoded((repeat('[', 1000) || repeat(']', 1000))::jsonb),
     string_agg('\x0500000001'::bytea, '') || '\x0500000000',
-    'nesting of 3,000 levels')
-FROM generate_series(1, 2999);
+    'nesting of 1,000 levels')
+FROM generate_series(1, 999);
+SELECT throws_ok(
+    $$SELECT tap.encoded((repeat('[', 1001) || repeat(']', 1001))::jsonb)$$, '54000',
+    'the entry''s payload is nested too deeply', 'and not deeper');
+SELECT throws_ok(
+    $$SELECT tap.encoded((SELECT jsonb_agg('1e131071'::numeric) FROM generate_series(1, 200)))$$, '54000',
+    'the entry is too large to encode', 'a few bytes of jsonb are not millions of digits');
 
 -- Stored in every way that a row may have it.
 CREATE TEMP TABLE stored (storage text, value jsonb);

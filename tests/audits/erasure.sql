@@ -64,7 +64,7 @@ FROM (VALUES
 ) AS c (payload);
 CALL tap.act('developer', 'a', 'tap_service');
 SELECT throws_ok(
-    $$INSERT INTO audits.audit_log (action, payload) VALUES ('x', '{"a": {"$personal": 1}}')$$, 'VC061', NULL,
+    $$INSERT INTO audits.audit_log (action, payload, actor_id) VALUES ('x', '{"a": {"$personal": 1}}', NULL)$$, 'VC061', NULL,
     'refused: no subject and no actor');
 SELECT lives_ok(
     $$INSERT INTO audits.audit_log (action, payload) VALUES ('x', '{"a": "$personal", "$personality": 1}')$$,

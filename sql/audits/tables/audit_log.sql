@@ -5,7 +5,7 @@ CREATE TABLE audits.audit_log (
     org_id      uuid                 DEFAULT tenancy.current_org_id(),
     entity      text,
     action      text        NOT NULL,
-    actor_id    uuid,
+    actor_id    uuid                 DEFAULT tenancy.current_user_id(),
     resource_id uuid,
     payload     jsonb       NOT NULL DEFAULT '{}',
     ip_address  text,

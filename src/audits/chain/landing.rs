@@ -5,6 +5,7 @@
 //! of the rows that a transaction inserted into a partition tells for next to nothing.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::ffi::c_void;
 
 use pgrx::pg_sys;
@@ -14,6 +15,8 @@ use super::probe::Table;
 
 thread_local! {
     static LAST_ROW: Cell<u64> = const { Cell::new(0) };
+    /// The last row that was expected in each partition: the count speaks of that one only.
+    static LAST_EXPECTED: RefCell<HashMap<u32, u64>> = RefCell::default();
     /// Rows between the trigger and the table. More than one when an insert is made by what an insert calls.
     static IN_FLIGHT: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
@@ -34,6 +37,7 @@ pub fn expect(partition: Table) -> Landing {
         pg_sys::MemoryContextRegisterResetCallback(pg_sys::CurrentMemoryContext, callback);
     }
     IN_FLIGHT.with_borrow_mut(|rows| rows.push(row));
+    LAST_EXPECTED.with_borrow_mut(|last| last.insert(partition.oid().to_u32(), row));
     Landing {
         row,
         partition: partition.oid().to_u32(),
@@ -54,6 +58,9 @@ unsafe extern "C-unwind" fn land(row: *mut c_void) {
 pub fn is_sure(landing: Landing, partition: Table) -> bool {
     if IN_FLIGHT.with_borrow(|rows| rows.contains(&landing.row)) {
         return true;
+    }
+    if LAST_EXPECTED.with_borrow(|last| last.get(&landing.partition) != Some(&landing.row)) {
+        return false;
     }
     let now = if partition.oid().to_u32() == landing.partition {
         partition.rows_inserted()

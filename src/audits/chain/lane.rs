@@ -73,7 +73,6 @@ fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
             return head;
         }
     }
-    follow_transactions();
     let known = KNOWN.with_borrow(|known| known.get(&(ledger, lane)).copied());
     let head = find_head(partition, ledger, lane, known).unwrap_or(Head::NONE);
     set_head(ledger, lane, head, None);
@@ -173,8 +172,9 @@ fn register(ledger: Ledger, lane: i32) {
     });
 }
 
-/// From now on this backend hears of the ends of transactions and of changes to tables.
-fn follow_transactions() {
+/// From now on this backend hears of the ends of transactions and of changes to tables. To be called before
+/// anything about either is remembered.
+pub fn follow_transactions() {
     if HAS_CALLBACKS.replace(true) {
         return;
     }

@@ -132,11 +132,11 @@ pub fn find_archived_head(ledger: Ledger, lane: i32) -> Option<Head> {
     .flatten()
 }
 
-fn find_lane<R>(ledger: Ledger, lane: i32, read: impl FnOnce(Table, &Row) -> R) -> Option<R> {
+fn find_lane<R>(ledger: Ledger, lane: i32, read: impl Fn(Table, &Row) -> R) -> Option<R> {
     let lanes = Open::with_lock(relation(c"audits", c"lanes"), pg_sys::AccessShareLock);
     let table = lanes.table();
     let path = Path::find(table, [c"org_id", c"lane"]).unwrap_or_else(|| raise(Error::NoLaneIndex));
-    path.find_last(table, &[Key::Uuid(ledger), Key::Int4(lane)], |row| {
+    path.find_updated(table, &[Key::Uuid(ledger), Key::Int4(lane)], |row| {
         read(table, row)
     })
 }
@@ -152,16 +152,17 @@ pub fn user_exists(id: Uuid) -> bool {
 }
 
 fn exists(schema: &'static CStr, name: &'static CStr, id: Uuid) -> bool {
-    let known = PARENTS.with_borrow(|parents| parents.get(name).copied());
-    let oid = known.map_or_else(|| relation(schema, name), |parent| parent.oid);
+    let find_known = || PARENTS.with_borrow(|parents| parents.get(name).copied());
+    let oid = find_known().map_or_else(|| relation(schema, name), |parent| parent.oid);
     let open = Open::with_lock(oid, pg_sys::AccessShareLock);
     let table = open.table();
-    let path = known.map(|parent| parent.path).unwrap_or_else(|| {
+    // Only now: taking the lock is when this backend hears of changes to the table, which may have a new index.
+    let path = find_known().map(|parent| parent.path).unwrap_or_else(|| {
         let path = Path::find(table, [c"id"]).unwrap_or_else(|| raise(Error::NoLaneIndex));
         PARENTS.with_borrow_mut(|parents| parents.insert(name, Parent { oid, path }));
         path
     });
-    path.find_last(table, &[Key::Uuid(Some(id))], |_| ())
+    path.find_updated(table, &[Key::Uuid(Some(id))], |_| ())
         .is_some()
 }
 

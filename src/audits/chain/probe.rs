@@ -9,6 +9,16 @@ use std::ffi::CStr;
 use pgrx::pg_sys;
 use uuid::Uuid;
 
+/// How rows are told to be there.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// What is committed when the scan comes to it, and what this transaction has done.
+    Committed,
+    /// What was committed when the scan began. The scan itself reads every version (SnapshotAny), which takes no
+    /// predicate locks either.
+    Latest,
+}
+
 /// What an index column must be equal to.
 #[derive(Clone, Copy)]
 pub enum Key {
@@ -118,6 +128,17 @@ impl Table {
         }
     }
 
+    /// # Safety
+    /// The slot holds a row of the table with its page pinned; the snapshot is registered.
+    unsafe fn shows(self, slot: *mut pg_sys::TupleTableSlot, snapshot: pg_sys::Snapshot) -> bool {
+        // SAFETY: as promised; every table access method has the function.
+        unsafe {
+            (*(*self.0).rd_tableam)
+                .tuple_satisfies_snapshot
+                .is_some_and(|satisfies| satisfies(self.0, slot, snapshot))
+        }
+    }
+
     /// The number of a column.
     pub fn column(self, name: &CStr) -> i16 {
         // SAFETY: a catalog look-up on an open table.
@@ -188,11 +209,34 @@ impl<const N: usize> Path<N> {
         }
     }
 
-    /// The last row, in the order of the index, whose first columns have these values; `read` takes from it.
+    /// The last row, in the order of the index, whose first columns have these values; `read` takes from it. For
+    /// tables whose rows are never updated: of one that is being updated, the scan may miss both versions.
     pub fn find_last<R>(
         &self,
         table: Table,
         keys: &[Key],
+        read: impl FnOnce(&Row) -> R,
+    ) -> Option<R> {
+        self.read_row(table, keys, Reading::Committed, read)
+    }
+
+    /// A row whose first columns have these values, though others may be updating it. What the running command
+    /// has made itself is found too.
+    pub fn find_updated<R>(
+        &self,
+        table: Table,
+        keys: &[Key],
+        read: impl Fn(&Row) -> R,
+    ) -> Option<R> {
+        self.read_row(table, keys, Reading::Committed, &read)
+            .or_else(|| self.read_row(table, keys, Reading::Latest, &read))
+    }
+
+    fn read_row<R>(
+        &self,
+        table: Table,
+        keys: &[Key],
+        snapshot: Reading,
         read: impl FnOnce(&Row) -> R,
     ) -> Option<R> {
         let mut uuids = [[0u8; 16]; N];
@@ -245,19 +289,44 @@ impl<const N: usize> Path<N> {
             }
         }
         // SAFETY: table and index are open and locked during the scan, the keys live as long.
+        unsafe { self.scan(table, &mut scan_keys[..keys.len()], snapshot, read) }
+    }
+
+    /// # Safety
+    /// The keys fit the index, and what they point to lives until the call returns.
+    unsafe fn scan<R>(
+        &self,
+        table: Table,
+        keys: &mut [pg_sys::ScanKeyData],
+        snapshot: Reading,
+        read: impl FnOnce(&Row) -> R,
+    ) -> Option<R> {
+        // SAFETY: as promised by the caller; the slot is that of the scan's last tuple.
         unsafe {
+            let latest = match snapshot {
+                Reading::Committed => std::ptr::null_mut(),
+                Reading::Latest => pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()),
+            };
             let index = pg_sys::index_open(self.index, pg_sys::AccessShareLock as i32);
             let scan = pg_sys::systable_beginscan_ordered(
                 table.0,
                 index,
-                std::ptr::addr_of_mut!(pg_sys::SnapshotSelfData),
+                match snapshot {
+                    Reading::Committed => std::ptr::addr_of_mut!(pg_sys::SnapshotSelfData),
+                    Reading::Latest => std::ptr::addr_of_mut!(pg_sys::SnapshotAnyData),
+                },
                 keys.len() as i32,
-                scan_keys.as_mut_ptr(),
+                keys.as_mut_ptr(),
             );
-            let tuple = pg_sys::systable_getnext_ordered(
-                scan,
-                pg_sys::ScanDirection::BackwardScanDirection,
-            );
+            let tuple = loop {
+                let tuple = pg_sys::systable_getnext_ordered(
+                    scan,
+                    pg_sys::ScanDirection::BackwardScanDirection,
+                );
+                if tuple.is_null() || latest.is_null() || table.shows((*scan).slot, latest) {
+                    break tuple;
+                }
+            };
             let found = (!tuple.is_null()).then(|| {
                 read(&Row {
                     tuple,
@@ -266,6 +335,9 @@ impl<const N: usize> Path<N> {
             });
             pg_sys::systable_endscan_ordered(scan);
             pg_sys::index_close(index, pg_sys::AccessShareLock as i32);
+            if !latest.is_null() {
+                pg_sys::UnregisterSnapshot(latest);
+            }
             found
         }
     }

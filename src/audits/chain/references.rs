@@ -26,8 +26,7 @@ thread_local! {
 /// mostly name the same, which are looked up once.
 pub fn check(org_id: Option<Uuid>, actor_id: Option<Uuid>) {
     let now = Checked {
-        // SAFETY: looks at the transaction's state; the local id exists for transactions without an xid too.
-        transaction: unsafe { (*pg_sys::MyProc).lxid },
+        transaction: local_transaction(),
         // SAFETY: as above.
         command: unsafe { pg_sys::GetCurrentCommandId(false) },
         org_id,
@@ -47,6 +46,19 @@ pub fn check(org_id: Option<Uuid>, actor_id: Option<Uuid>) {
         }
     }
     LAST.set(Some(now));
+}
+
+/// The number that a transaction has in its backend, without an xid too.
+#[cfg(any(feature = "pg15", feature = "pg16"))]
+fn local_transaction() -> u32 {
+    // SAFETY: looks at this backend's own state.
+    unsafe { (*pg_sys::MyProc).lxid }
+}
+
+#[cfg(feature = "pg17")]
+fn local_transaction() -> u32 {
+    // SAFETY: looks at this backend's own state.
+    unsafe { (*pg_sys::MyProc).vxid.lxid }
 }
 
 fn raise(column: &str, id: Uuid, parent: &str) -> ! {

@@ -5,6 +5,7 @@ use pgrx::prelude::*;
 use uuid::Uuid;
 
 use super::columns::NewRow;
+use super::lane;
 use super::record::{self, Subject};
 use super::trigger;
 use crate::audits::erasure::sealing::{self, People};
@@ -46,6 +47,7 @@ pub unsafe extern "C-unwind" fn codeverify_chain_entry(call: FunctionCallInfo) -
         {
             raise(Error::NotTheLedgersTrigger);
         }
+        lane::follow_transactions();
         let row = NewRow::read((*data).tg_relation, (*data).tg_trigtuple);
         Datum::from(trigger::complete(row))
     }

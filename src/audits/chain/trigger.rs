@@ -1,6 +1,8 @@
 //! The trigger BEFORE INSERT on audit_log: chains new entries, verifies those that arrive with hashes.
 
+use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::pg_sys::{self, Datum};
+use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
@@ -18,6 +20,9 @@ use crate::codeverify::raise::{self, raise};
 /// Actions that only the capture of changes writes.
 const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
 
+/// In microseconds.
+const DAY: i64 = 86_400_000_000;
+
 /// The row to insert instead of the one that came.
 pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
     match (row.datum(Column::Signature), row.datum(Column::PrevHash)) {
@@ -31,9 +36,15 @@ pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
 
 /// Refuses the actions that tell of captured changes.
 pub fn check_action(action: &str) -> Result<(), Error> {
+    // What a reader would take for one is reserved as well.
+    let folded: String = action
+        .chars()
+        .filter(char::is_ascii_graphic)
+        .collect::<String>()
+        .to_ascii_lowercase();
     if RESERVED_ACTIONS
         .iter()
-        .any(|start| action.starts_with(start))
+        .any(|start| folded.starts_with(start))
     {
         return Err(Error::ReservedAction {
             action: action.to_owned(),
@@ -49,16 +60,16 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
             raise(Error::LedgerColumns { column: name });
         }
     }
-    let required = [
-        Column::Id,
-        Column::EventId,
-        Column::Ts,
-        Column::Action,
-        Column::Payload,
-    ];
-    if required.iter().any(|column| row.datum(*column).is_none()) {
-        // Its NOT NULL constraint says what is missing.
-        return row.finish();
+    for (column, name) in [
+        (Column::Id, "id"),
+        (Column::EventId, "event_id"),
+        (Column::Ts, "ts"),
+        (Column::Action, "action"),
+        (Column::Payload, "payload"),
+    ] {
+        if row.datum(column).is_none() {
+            refuse_null(name);
+        }
     }
     let captures = is_acting(Deed::Capture);
     if !captures {
@@ -74,8 +85,7 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     }
 
     let (lane, last) = lane::take_any(row.partition(), ledger);
-    // SAFETY: reads the clock.
-    let clock = unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH);
+    let clock = now();
     let Some(given) = row.time(Column::Ts) else {
         raise(Error::LedgerColumns { column: "ts" })
     };
@@ -93,6 +103,24 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     row.set(Column::Lane, Datum::from(lane));
     row.set(Column::Seq, Datum::from(seq));
     row.finish()
+}
+
+fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH)
+}
+
+/// As the NOT NULL constraint would, but without the row, which may hold what is about to be encrypted.
+fn refuse_null(column: &str) -> ! {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_NOT_NULL_VIOLATION,
+        format!(
+            "null value in column \"{column}\" of relation \"audit_log\" violates not-null constraint"
+        ),
+        "codeverify",
+    )
+    .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR report does not return")
 }
 
 /// The payload with its personal fields encrypted; None when it has none.
@@ -125,7 +153,11 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
     else {
         incomplete("lane")
     };
-    let Some(seq) = row.int8(Column::Seq).filter(|seq| *seq > 0) else {
+    // The lane must be able to go on.
+    let Some(seq) = row
+        .int8(Column::Seq)
+        .filter(|seq| (1..i64::MAX / 2).contains(seq))
+    else {
         incomplete("seq")
     };
     let Some(ts) = row.time(Column::Ts) else {
@@ -148,6 +180,11 @@ fn arrive(row: NewRow) -> pg_sys::HeapTuple {
     let signature = hash(&row, lane, seq, prev_hash, ts);
     if row.hash(Column::Signature) != Some(signature) {
         mismatch("signature");
+    }
+
+    // From a server whose clock is a little ahead, but not from a time that appends would have to wait for.
+    if ts > now().saturating_add(DAY) {
+        mismatch("ts");
     }
 
     let last = lane::take(row.partition(), ledger, lane);

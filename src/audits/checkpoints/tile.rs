@@ -124,7 +124,7 @@ mod tests {
             let mut stored = Tiles::new(|place| tiles.get(&place).cloned());
             let root = reference::root(&leaves[..size]);
             assert_eq!(stored.root(Leaves::all(size as u64)), Ok(root));
-            for index in (0..size).step_by(97) {
+            for index in (0..size).step_by(701) {
                 let proof: Vec<Hash> = proof::inclusion(index as u64, size as u64)
                     .into_iter()
                     .map(|part| stored.root(part).expect("tiles"))

@@ -67,6 +67,10 @@ enum Open {
     },
 }
 
+/// Most levels of nesting. PostgreSQL reads deeper values only while its stack lasts, which differs from call to
+/// call: an entry that could be written must be readable ever after.
+pub const DEEPEST: usize = 1_000;
+
 /// The memory of a walk, to be used again.
 #[derive(Default)]
 pub struct Walker {
@@ -157,6 +161,9 @@ impl Walker {
         range: Range<usize>,
         to: &mut Writer,
     ) -> Result<(), Malformed> {
+        if self.open.len() >= DEEPEST {
+            return Err(Malformed::TooDeep);
+        }
         let (flags, mut children) = container(root, range)?;
         match flags {
             IS_ARRAY => {

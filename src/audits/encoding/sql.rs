@@ -30,6 +30,10 @@ pub fn or_raise<T>(result: Result<T, Malformed>) -> T {
             PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
             "Keep the document elsewhere, and its hash in the payload.",
         ),
+        Malformed::TooDeep => (
+            PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+            "Nest objects and arrays up to a thousand levels deep.",
+        ),
     };
     raise(code, malformed.to_string(), hint)
 }

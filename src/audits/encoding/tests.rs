@@ -346,16 +346,28 @@ fn containers_beyond_the_stride_of_offsets() {
     }
 }
 
-#[test]
-fn nesting_needs_no_stack() {
-    let mut value = object([]);
-    for level in 0..10_000 {
-        value = if level % 2 == 0 {
+fn nested(levels: usize) -> Value {
+    (1..levels).fold(object([]), |value, level| {
+        if level % 2 == 0 {
             array([value])
         } else {
             object([("key", value)])
-        };
-    }
+        }
+    })
+}
+
+#[test]
+fn nesting_has_a_limit() {
+    assert!(walk(&container(&nested(DEEPEST))).is_ok());
+    assert_eq!(
+        walk(&container(&nested(DEEPEST + 1))),
+        Err(Malformed::TooDeep)
+    );
+}
+
+#[test]
+fn nesting_needs_no_stack() {
+    let value = nested(DEEPEST);
     // Built and dropped on a large stack: it is the tree that recurses, not the walk.
     let built = std::thread::Builder::new()
         .stack_size(256 << 20)

@@ -8,9 +8,9 @@ pub const DOMAIN: &[u8] = b"codeverify.audit.entry";
 /// The version of all that follows it.
 pub const VERSION: u8 = 1;
 
-/// As many bytes as a jsonb value may have in PostgreSQL. Its encoding may have more when it is made of
-/// digits: a number of ten bytes there can have a hundred thousand of them here.
-const LARGEST: usize = 1 << 28;
+/// Most bytes of an encoding. A number of ten bytes in jsonb can have a hundred thousand digits here: without a
+/// limit, small entries would take those who verify them all the memory there is.
+const LARGEST: usize = 1 << 24;
 
 /// An entry that has no encoding.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub enum Malformed {
     Corrupt(&'static str),
     #[error("the entry is too large to encode")]
     TooLarge,
+    #[error("the entry's payload is nested too deeply")]
+    TooDeep,
 }
 
 /// The type of a field, and its tag.

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::row::{read_bytes, read_hash, read_uuid};
 use crate::audits::chain::held::{Head, Ledger};
+use crate::audits::chain::ledger::audit_log;
 use crate::audits::encoding::{unix_micros, Hash};
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::{as_owner, set_for_now};
@@ -128,13 +129,30 @@ pub struct Reader {
 
 impl Reader {
     pub fn open<T>(work: impl FnOnce(&mut Reader) -> T) -> T {
-        as_owner(|| {
+        // First the lock, which waits for an archive that is leaving, and then the snapshot, which sees it gone:
+        // the other way round its entries would be missing from both.
+        // SAFETY: waits like any reader of the table; the snapshot that is pushed is popped below, or by the end of
+        // the transaction where an error comes in between.
+        let is_fresh = unsafe {
+            pg_sys::LockRelationOid(audit_log(), pg_sys::AccessShareLock as pg_sys::LOCKMODE);
+            let is_fresh = pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as c_int;
+            if is_fresh {
+                pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
+            }
+            is_fresh
+        };
+        let result = as_owner(|| {
             Spi::connect(|_| {
                 work(&mut Reader {
                     plans: HashMap::new(),
                 })
             })
-        })
+        });
+        if is_fresh {
+            // SAFETY: pushed above.
+            unsafe { pg_sys::PopActiveSnapshot() };
+        }
+        result
     }
 
     /// Runs a query of many rows, each of which is read once and in the order in which it is stored, in parallel where
