@@ -22,9 +22,9 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// The payload as jsonb without its header, where `numeric` makes numbers. `partition` is the
-    /// partition that the statement named instead of its table.
-    pub fn payload(&self, partition: Option<&str>, numeric: impl Fn(usize) -> Vec<u8>) -> Vec<u8> {
+    /// The payload as jsonb without its header. `partition` is the partition that the statement named instead of
+    /// its table.
+    pub fn payload(&self, partition: Option<&str>) -> Vec<u8> {
         let mut array = Vec::with_capacity(self.rows.size() + 8 * self.rows.len() + 16);
         append_array(&mut array, &self.rows);
         let mut names = vec!["rows"];
@@ -32,10 +32,10 @@ impl Entry {
         values.push_container(&array);
         if let Some(chunk) = self.chunk {
             names.push("chunk");
-            values.push_numeric(&numeric(chunk));
+            values.push_integer(count(chunk));
         }
         names.push("count");
-        values.push_numeric(&numeric(self.rows.len()));
+        values.push_integer(count(self.rows.len()));
         if let Some(partition) = partition {
             names.push("partition");
             values.push_string(partition.as_bytes());
@@ -44,6 +44,10 @@ impl Entry {
         append_object(&mut payload, names.into_iter(), &values);
         payload
     }
+}
+
+fn count(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// The rows of one organization that are not written yet.

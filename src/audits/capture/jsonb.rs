@@ -13,6 +13,10 @@ const KIND_SCALAR: u32 = 0x1000_0000;
 const HAS_OFFSET: u32 = 0x8000_0000;
 const TYPE_MASK: u32 = 0x7000_0000;
 const LENGTH_MASK: u32 = 0x0fff_ffff;
+/// A numeric's header of two bytes: no digits behind the point, the weight of the first digit in the lowest bits.
+const NUMERIC_SHORT: u16 = 0x8000;
+const NUMERIC_NEGATIVE: u16 = 0x2000;
+
 /// Every so many words hold an offset.
 const STRIDE: usize = 32;
 
@@ -81,6 +85,38 @@ impl Values {
     /// A number: a finite numeric with its four-byte header, as PostgreSQL has it in memory.
     pub fn push_numeric(&mut self, numeric: &[u8]) {
         self.push(Kind::Numeric, numeric);
+    }
+
+    /// A whole number, as int64_to_numeric() would make it: no digits for zero, none that are zero at the end.
+    pub fn push_integer(&mut self, number: i64) {
+        // Header of the varlena, header of the numeric, up to five digits to the base of 10000.
+        let mut numeric = [0; 4 + 2 + 2 * 5];
+        let mut digits = [0u16; 5];
+        let (mut first, mut rest) = (digits.len(), number.unsigned_abs());
+        while rest > 0 {
+            first -= 1;
+            digits[first] = (rest % 10_000) as u16;
+            rest /= 10_000;
+        }
+        let digits = &digits[first..];
+        let weight = digits.len().saturating_sub(1) as u16;
+        let kept = digits
+            .iter()
+            .rposition(|digit| *digit != 0)
+            .map_or(0, |last| last + 1);
+        let sign = if number < 0 { NUMERIC_NEGATIVE } else { 0 };
+        numeric[4..6].copy_from_slice(&(NUMERIC_SHORT | sign | weight).to_ne_bytes());
+        for (place, digit) in digits[..kept].iter().enumerate() {
+            numeric[6 + 2 * place..8 + 2 * place].copy_from_slice(&digit.to_ne_bytes());
+        }
+        let size = 6 + 2 * kept;
+        let header = if cfg!(target_endian = "little") {
+            (size as u32) << 2
+        } else {
+            size as u32
+        };
+        numeric[..4].copy_from_slice(&header.to_ne_bytes());
+        self.push_numeric(&numeric[..size]);
     }
 
     /// An object or an array that this module has built.
@@ -284,6 +320,26 @@ mod tests {
 
     fn words_as_bytes(words: &[u32]) -> Vec<u8> {
         words.iter().flat_map(|word| word.to_ne_bytes()).collect()
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn whole_numbers_have_their_digits_to_the_base_of_10000() {
+        let bytes = |number| {
+            let mut values = Values::default();
+            values.push_integer(number);
+            values.bytes
+        };
+        assert_eq!(bytes(0), [24, 0, 0, 0, 0, 0x80]);
+        assert_eq!(bytes(1), [32, 0, 0, 0, 0, 0x80, 1, 0]);
+        assert_eq!(bytes(-1), [32, 0, 0, 0, 0, 0xa0, 1, 0]);
+        assert_eq!(bytes(10_000), [32, 0, 0, 0, 1, 0x80, 1, 0]);
+        assert_eq!(bytes(10_001), [40, 0, 0, 0, 1, 0x80, 1, 0, 1, 0]);
+        // -922 3372 0368 5477 5808
+        assert_eq!(
+            bytes(i64::MIN)[4..],
+            [4, 0xa0, 0x9a, 0x03, 0x2c, 0x0d, 0x70, 0x01, 0x65, 0x15, 0xb0, 0x16]
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::digest::KEY_BYTES;
 use super::entries::{Entries, Entry};
 use super::jsonb::{append_object, Values};
 use super::plan::{self, Plan};
-use super::values::{are_identical, numeric_bytes, uuid_of, Converter, PinnedOutput};
+use super::values::{are_identical, uuid_of, Converter, PinnedOutput};
 use crate::audits::authority::{acting, Deed};
 use crate::audits::chain::record::{append, Subject};
 use crate::audits::settings;
@@ -42,7 +42,6 @@ impl Row {
 /// The rows of a transition table, from the first one on.
 struct Rows {
     store: *mut pg_sys::Tuplestorestate,
-    reader: i32,
     slot: *mut pg_sys::TupleTableSlot,
     columns: i32,
 }
@@ -64,7 +63,6 @@ impl Rows {
             let descriptor = (*relation).rd_att;
             Rows {
                 store,
-                reader,
                 slot: pg_sys::MakeSingleTupleTableSlot(descriptor, &pg_sys::TTSOpsMinimalTuple),
                 columns: (*descriptor).natts,
             }
@@ -79,7 +77,6 @@ impl Rows {
     fn next(&mut self) -> Option<Row> {
         // SAFETY: as above.
         unsafe {
-            pg_sys::tuplestore_select_read_pointer(self.store, self.reader);
             if !pg_sys::tuplestore_gettupleslot(self.store, true, false, self.slot) {
                 return None;
             }
@@ -97,13 +94,22 @@ impl Rows {
     }
 }
 
-/// Memory for what converting a row takes.
-struct Scratch(pg_sys::MemoryContext);
+/// Memory for what converting rows takes.
+struct Scratch {
+    context: pg_sys::MemoryContext,
+    /// Bytes that were taken since it was freed, as far as they are known.
+    taken: usize,
+}
 
 impl Scratch {
+    /// Freeing is a call to the server, and most rows take little.
+    const FREE_AFTER: usize = 64 * 1024;
+    /// For what is not known.
+    const PER_CALL: usize = 1024;
+
     fn new() -> Scratch {
         // SAFETY: a child of the current context, which takes it along after an error.
-        Scratch(unsafe {
+        let context = unsafe {
             pg_sys::AllocSetContextCreateInternal(
                 pg_sys::CurrentMemoryContext,
                 c"codeverify capture".as_ptr(),
@@ -111,22 +117,23 @@ impl Scratch {
                 pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
                 pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
             )
-        })
+        };
+        Scratch { context, taken: 0 }
     }
 
-    /// Runs `work` with this as the current context and frees what it has taken. `work` returns nothing
+    /// Runs `work` with this as the current context. `work` tells how many bytes it has taken, and lets nothing out
     /// that lives in it.
-    fn during<T>(&self, work: impl FnOnce() -> T) -> T {
+    fn during(&mut self, work: impl FnOnce() -> usize) {
         // SAFETY: switches there and back; an error is caught by code that sets its own context.
         unsafe {
-            let outer = std::mem::replace(
-                &mut *std::ptr::addr_of_mut!(pg_sys::CurrentMemoryContext),
-                self.0,
-            );
-            let result = work();
+            let outer = pg_sys::CurrentMemoryContext;
+            pg_sys::CurrentMemoryContext = self.context;
+            self.taken += work() + Scratch::PER_CALL;
             pg_sys::CurrentMemoryContext = outer;
-            pg_sys::MemoryContextReset(self.0);
-            result
+            if self.taken > Scratch::FREE_AFTER {
+                pg_sys::MemoryContextReset(self.context);
+                self.taken = 0;
+            }
         }
     }
 }
@@ -207,6 +214,7 @@ impl Recorder {
             table: &plan.table,
             person,
             redactor: &|| plan::redactor(make_key),
+            taken: Cell::new(0),
         };
         self.part.clear();
         let part = &mut self.part;
@@ -216,6 +224,7 @@ impl Recorder {
                 // SAFETY: the row is one of the plan's table and is still in its slot.
                 unsafe { converter.append(column, row.value(column.place), part) };
             }
+            part.size() + converter.taken.get()
         });
         self.bytes.clear();
         let names = columns
@@ -248,6 +257,7 @@ impl Recorder {
                 // SAFETY: both rows are of the plan's table and still in their slots.
                 !unsafe { are_identical(column, old.value(column.place), new.value(column.place)) }
             }));
+            0
         });
         if changed.is_empty() {
             return;
@@ -405,9 +415,7 @@ fn record_truncation(plan: &Plan) {
 }
 
 fn write(plan: &Plan, action: &str, entry: &Entry) {
-    let payload = entry.payload(plan.partition.as_deref(), |number| {
-        numeric_bytes(i64::try_from(number).unwrap_or(i64::MAX))
-    });
+    let payload = entry.payload(plan.partition.as_deref());
     insert(plan, action, entry.org_id, entry.resource_id, &payload);
 }
 

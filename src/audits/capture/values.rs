@@ -102,6 +102,8 @@ pub struct Converter<'a> {
     /// Whom a personal value concerns; None for nobody whose key could encrypt it.
     pub person: Option<uuid::Uuid>,
     pub redactor: &'a dyn Fn() -> Option<Redactor>,
+    /// Bytes of memory that values have taken which are not in what was made of them.
+    pub taken: Cell<usize>,
 }
 
 impl Converter<'_> {
@@ -145,9 +147,9 @@ impl Converter<'_> {
             }
             match column.conversion {
                 Conversion::Bool => out.push_bool(datum.value() as u8 != 0),
-                Conversion::Int2 => push_integer(i64::from(datum.value() as i16), out),
-                Conversion::Int4 => push_integer(i64::from(datum.value() as i32), out),
-                Conversion::Int8 => push_integer(datum.value() as i64, out),
+                Conversion::Int2 => out.push_integer(i64::from(datum.value() as i16)),
+                Conversion::Int4 => out.push_integer(i64::from(datum.value() as i32)),
+                Conversion::Int8 => out.push_integer(datum.value() as i64),
                 Conversion::Float4 => {
                     push_float(&format!("{:e}", f32::from_bits(datum.value() as u32)), out);
                 }
@@ -213,6 +215,7 @@ impl Converter<'_> {
     }
 
     fn push_digest(&self, column: &Column, text: &[u8], out: &mut Values) {
+        self.taken.set(self.taken.get() + text.len());
         match (self.redactor)() {
             Some(redactor) => {
                 out.push_string(redactor.digest(self.table, &column.name, text).as_bytes());
@@ -238,7 +241,13 @@ impl Converter<'_> {
 /// The datum is one of the column.
 unsafe fn is_long(column: &Column, datum: pg_sys::Datum) -> bool {
     // SAFETY: a length of -1 says that it is a varlena.
-    column.length == -1 && unsafe { pg_sys::toast_raw_datum_size(datum) } > MAX_VALUE
+    column.length == -1
+        && unsafe {
+            match plain_content(datum.cast_mut_ptr()) {
+                Some(content) => content.len() > MAX_VALUE,
+                None => pg_sys::toast_raw_datum_size(datum) > MAX_VALUE,
+            }
+        }
 }
 
 /// The bytes of a text.
@@ -247,7 +256,26 @@ unsafe fn is_long(column: &Column, datum: pg_sys::Datum) -> bool {
 /// The datum is a text; the bytes live as long as it and the current memory context.
 unsafe fn packed_bytes<'t>(datum: pg_sys::Datum) -> &'t [u8] {
     // SAFETY: as promised.
-    unsafe { varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr())) }
+    unsafe {
+        let text = datum.cast_mut_ptr();
+        plain_content(text).unwrap_or_else(|| {
+            varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(text))
+        })
+    }
+}
+
+/// The content of a varlena that is neither compressed nor stored elsewhere. No call to the server: there are
+/// many of these in a row.
+///
+/// # Safety
+/// A varlena, which lives as long as what is made of the content.
+unsafe fn plain_content<'t>(value: *const pg_sys::varlena) -> Option<&'t [u8]> {
+    // SAFETY: as promised.
+    unsafe {
+        let is_plain = varlena::varatt_is_4b_u(value)
+            || varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value);
+        is_plain.then(|| varlena::varlena_to_byte_slice(value))
+    }
 }
 
 /// # Safety
@@ -255,20 +283,6 @@ unsafe fn packed_bytes<'t>(datum: pg_sys::Datum) -> &'t [u8] {
 pub unsafe fn uuid_of(datum: pg_sys::Datum) -> uuid::Uuid {
     // SAFETY: a uuid is sixteen bytes.
     uuid::Uuid::from_bytes(unsafe { *datum.cast_mut_ptr::<[u8; 16]>() })
-}
-
-/// A count as the numeric of jsonb.
-pub fn numeric_bytes(number: i64) -> Vec<u8> {
-    // SAFETY: the function returns a numeric with a header of four bytes.
-    unsafe {
-        let numeric = pg_sys::int64_to_numeric(number).cast::<pg_sys::varlena>();
-        bytes_with_header(numeric).to_vec()
-    }
-}
-
-fn push_integer(number: i64, out: &mut Values) {
-    // SAFETY: as above.
-    unsafe { push_numeric(pg_sys::int64_to_numeric(number).cast(), out) };
 }
 
 /// # Safety
@@ -377,24 +391,23 @@ unsafe fn are_identical_varlenas(one: *mut pg_sys::varlena, other: *mut pg_sys::
             // The same bytes, or the same place outside the row: nothing needs to be fetched.
             return true;
         }
-        let size =
-            |value: *mut pg_sys::varlena| pg_sys::toast_raw_datum_size(pg_sys::Datum::from(value));
-        let is_plain = |value| {
-            varlena::varatt_is_1b(value) && !varlena::varatt_is_1b_e(value)
-                || varlena::varatt_is_4b_u(value)
-        };
+        // Two plain values differ in their bytes, or in their headers alone.
+        if let (Some(one), Some(other)) = (plain_content(one), plain_content(other)) {
+            return one == other;
+        }
+        let size = |value| pg_sys::toast_raw_datum_size(pg_sys::Datum::from(value));
         if size(one) != size(other) {
             return false;
         }
-        // Two plain values differ in their bytes, or in their headers alone.
-        let content = |value: *mut pg_sys::varlena| {
-            if is_plain(value) {
-                varlena::varlena_to_byte_slice(value)
-            } else {
-                varlena::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(value))
+        let fetched = [one, other].map(|value| pg_sys::pg_detoast_datum_packed(value));
+        let [content, other_content] = fetched.map(|value| varlena::varlena_to_byte_slice(value));
+        let are_identical = content == other_content;
+        for (copy, value) in fetched.into_iter().zip([one, other]) {
+            if copy != value {
+                pg_sys::pfree(copy.cast());
             }
-        };
-        content(one) == content(other)
+        }
+        are_identical
     }
 }
 
