@@ -42,11 +42,6 @@ pub unsafe fn is_harmless(statement: *mut pg_sys::Node) -> bool {
             NodeTag::T_CommentStmt | NodeTag::T_GrantStmt => true,
             NodeTag::T_AlterTableStmt => is_harmless_alteration(&*statement.cast()),
             NodeTag::T_CreateStmt => PLAIN_PARTITION.get() == statement,
-            NodeTag::T_IndexStmt => is_plain_index(&*statement.cast()),
-            // It can only narrow what others may see, and reads the row with the reader's own rights.
-            NodeTag::T_CreatePolicyStmt => {
-                !(*statement.cast::<pg_sys::CreatePolicyStmt>()).permissive
-            }
             _ => false,
         }
     }
@@ -164,9 +159,10 @@ fn is_harmless_alteration(statement: &pg_sys::AlterTableStmt) -> bool {
     // SAFETY: the commands of ALTER TABLE are AlterTableCmd nodes; the role look-up takes one of them.
     elements::<pg_sys::AlterTableCmd>(statement.cmds).all(|command| unsafe {
         match (*command).subtype {
+            Action::AT_SetRelOptions | Action::AT_ResetRelOptions => {
+                are_storage_parameters((*command).def.cast())
+            }
             Action::AT_SetStatistics
-            | Action::AT_SetRelOptions
-            | Action::AT_ResetRelOptions
             | Action::AT_EnableRowSecurity
             | Action::AT_ForceRowSecurity => true,
             Action::AT_ChangeOwner => {
@@ -191,16 +187,22 @@ fn is_plain_partition(statement: &pg_sys::CreateStmt) -> bool {
         && statement.accessMethod.is_null()
 }
 
-/// An index on columns: one on an expression would run somebody's function at each append, a unique one
-/// could refuse entries.
-fn is_plain_index(statement: &pg_sys::IndexStmt) -> bool {
-    !statement.unique
-        && !statement.primary
-        && statement.whereClause.is_null()
-        && statement.excludeOpNames.is_null()
-        && elements::<pg_sys::IndexElem>(statement.indexParams)
-            // SAFETY: the parameters of CREATE INDEX are IndexElem nodes.
-            .all(|element| unsafe { (*element).expr.is_null() })
+/// Storage parameters of tables and indexes. Those of a view decide with whose rights it reads.
+fn are_storage_parameters(options: *const pg_sys::List) -> bool {
+    elements::<pg_sys::DefElem>(options).all(|option| {
+        // SAFETY: the options of SET (...) are DefElem nodes with a name.
+        let name = unsafe { CStr::from_ptr((*option).defname) }.to_string_lossy();
+        name.starts_with("autovacuum_")
+            || [
+                "fillfactor",
+                "log_autovacuum_min_duration",
+                "parallel_workers",
+                "toast_tuple_target",
+                "vacuum_index_cleanup",
+                "vacuum_truncate",
+            ]
+            .contains(&name.as_ref())
+    })
 }
 
 /// # Safety
