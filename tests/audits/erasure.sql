@@ -1,7 +1,7 @@
 -- Personal fields: encrypted in what is stored and hashed, readable to those they belong to, and to nobody once the key
 -- is erased.
 BEGIN;
-SELECT plan(51);
+SELECT plan(55);
 \ir ../two_tenants.sql
 
 CREATE FUNCTION tap.is_intact()
@@ -51,6 +51,9 @@ SELECT is(
     'equal values have different commitments');
 CREATE TEMPORARY TABLE stolen AS SELECT payload, id FROM audits.audit_log;
 GRANT SELECT ON stolen TO PUBLIC;
+CREATE TEMPORARY TABLE deep AS
+SELECT (repeat('[', 3000) || (s.payload -> 'by')::text || repeat(']', 3000))::jsonb AS deep FROM stolen AS s LIMIT 1;
+GRANT SELECT ON deep TO PUBLIC;
 
 
 -- What cannot be encrypted.
@@ -71,6 +74,35 @@ SELECT lives_ok(
     'what only looks like a mark is none');
 SELECT is(
     (SELECT payload::text FROM audits.audit_log WHERE action = 'x'), '{"a": "$personal", "$personality": 1}', 'and stays');
+
+-- How many people: each takes a lock until the transaction ends.
+CALL tap.act('developer', 'a');
+SAVEPOINT people;
+SELECT throws_ok(
+    format('SELECT audits.append(''e'', ''many'', %L)', (
+        SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', gen_random_uuid())))
+        FROM generate_series(1, 101))),
+    'VC061', NULL, 'refused: more than 100 people in one entry');
+SELECT lives_ok(
+    $$
+        SELECT audits.append('e', 'many', (
+            SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', md5(format('%s %s', n, i))::uuid)))
+            FROM generate_series(1, 99) AS i))
+        FROM generate_series(1, 10) AS n
+    $$, '990 people in one transaction are not');
+SELECT throws_ok(
+    $$
+        SELECT audits.append('e', 'many', (
+            SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', md5(format('more %s', i))::uuid)))
+            FROM generate_series(1, 11) AS i))
+    $$, 'VC061', NULL, 'refused: more than 1,000 of them');
+ROLLBACK TO SAVEPOINT people;
+-- An error of the server is none of the text.
+RESET SESSION AUTHORIZATION;
+SET LOCAL max_stack_depth = '100kB';
+SELECT throws_ok(
+    $$SELECT audits.reveal(d.deep) FROM deep AS d$$, '54001', NULL, 'what is too deep for the server''s stack is an error');
+SET LOCAL max_stack_depth = '2MB';
 
 -- Another organization.
 CALL tap.act('developer', 'b');

@@ -4,7 +4,7 @@ mod columns;
 pub mod held;
 mod landing;
 mod lane;
-mod ledger;
+pub mod ledger;
 mod probe;
 pub mod record;
 mod references;
