@@ -13,8 +13,8 @@ RETURN
         'pg_catalog.simple',
         coalesce(entity, '') || ' ' || action || ' '
         || pg_catalog.translate(coalesce(entity, '') || ' ' || action, '._:/-', '     '))
-    -- A vector holds one megabyte; an entry that does not fit would fail every search. Of a large payload the
-    -- beginning is searched, as text: words of two bytes and more take at most five times their size.
+    -- A vector holds one megabyte, and an entry that does not fit would fail every search: of a large payload the
+    -- beginning is searched, as text. No 100,000 characters make a vector of that size.
     || CASE
         WHEN pg_catalog.octet_length(payload::text) <= 100000
         THEN pg_catalog.jsonb_to_tsvector('pg_catalog.simple', payload, '["string", "numeric", "key"]')
