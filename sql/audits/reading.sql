@@ -13,9 +13,15 @@ RETURN
         'pg_catalog.simple',
         coalesce(entity, '') || ' ' || action || ' '
         || pg_catalog.translate(coalesce(entity, '') || ' ' || action, '._:/-', '     '))
-    || pg_catalog.jsonb_to_tsvector('pg_catalog.simple', payload, '["string", "numeric", "key"]');
+    -- A vector holds one megabyte, and an entry that does not fit would fail every search: of a large payload the
+    -- beginning is searched, as text. No 100,000 characters make a vector of that size.
+    || CASE
+        WHEN pg_catalog.octet_length(payload::text) <= 100000
+        THEN pg_catalog.jsonb_to_tsvector('pg_catalog.simple', payload, '["string", "numeric", "key"]')
+        ELSE pg_catalog.to_tsvector('pg_catalog.simple', pg_catalog.left(payload::text, 100000))
+    END;
 COMMENT ON FUNCTION audits.entry_document(text, text, jsonb) IS
-    'What audits.search() looks for words in: entity and action, whole and in parts, and the keys, strings and numbers of the payload. Immutable, for an index: CREATE INDEX ... USING gin (audits.entry_document(entity, action, payload)).';
+    'What audits.search() looks for words in: entity and action, whole and in parts, and the keys, strings and numbers of the payload, of a payload above 100 kB of its first 100,000 characters. Immutable, for an index: CREATE INDEX ... USING gin (audits.entry_document(entity, action, payload)).';
 
 CREATE FUNCTION audits.search(
     query text,

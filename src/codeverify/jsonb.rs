@@ -9,7 +9,9 @@ use pgrx::pgrx_sql_entity_graph::metadata::{
     ArgumentError, ReturnsError, ReturnsRef, SqlMappingRef, SqlTranslatable, TypeOrigin,
 };
 use pgrx::varlena::{vardata_any, varsize_any_exhdr};
-use pgrx::{direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum, PgTryBuilder};
+use pgrx::{
+    direct_function_call_as_datum, pg_sys, FromDatum, IntoDatum, PgSqlErrorCode, PgTryBuilder,
+};
 
 /// A jsonb argument as PostgreSQL passed it.
 pub struct JsonbArgument(pg_sys::Datum);
@@ -75,7 +77,8 @@ pub unsafe fn content_of<'a>(jsonb: pg_sys::Datum) -> &'a [u8] {
     }
 }
 
-/// Reads JSON text into a jsonb in the current memory context; None when it is no JSON that a jsonb can hold.
+/// Reads JSON text into a jsonb in the current memory context; None when it is no JSON that a jsonb can hold. What says
+/// something of the server and not of the text (the depth of its stack, its memory, a cancelled query) is an error.
 pub fn from_text(text: &str) -> Option<pg_sys::Datum> {
     let text = CString::new(text).ok()?;
     PgTryBuilder::new(|| {
@@ -88,7 +91,12 @@ pub fn from_text(text: &str) -> Option<pg_sys::Datum> {
             )
         }
     })
-    .catch_others(|_| None)
+    .catch_when(PgSqlErrorCode::ERRCODE_INVALID_TEXT_REPRESENTATION, |_| {
+        None
+    })
+    .catch_when(PgSqlErrorCode::ERRCODE_UNTRANSLATABLE_CHARACTER, |_| None)
+    .catch_when(PgSqlErrorCode::ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE, |_| None)
+    .catch_when(PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED, |_| None)
     .execute()
 }
 

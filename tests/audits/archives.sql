@@ -1,6 +1,6 @@
 -- Partitions that leave the ledger for an archive: nothing of them is lost, and what is changed there is told.
 BEGIN;
-SELECT plan(84);
+SELECT plan(85);
 \ir ../two_tenants.sql
 
 -- The month that is under way ends now; what comes next goes to a partition of its own.
@@ -30,13 +30,16 @@ SELECT CASE n % 3 WHEN 1 THEN tap.id('a') WHEN 2 THEN tap.id('b') END,
        'action ' || n,
        CASE WHEN n % 5 > 0 THEN tap.id('owner of a') END,
        CASE WHEN n % 2 > 0 THEN tap.id(n::text) END,
-       CASE n % 6
+       CASE
+           WHEN n = 3300 THEN jsonb_build_object('deep', (repeat('[', 900) || repeat(']', 900))::jsonb)
+           ELSE CASE n % 6
            WHEN 0 THEN '{}'
            WHEN 1 THEN format('{"n": %s, "big": 9007199254740993, "scale": 1.00, "tiny": 1e-30, "huge": 1e300}', n)::jsonb
            WHEN 2 THEN '{"": "", "nested": [[], {}, [{"a": null}], true, false], "escapes": "\"\\\n\u0001€😀"}'
            WHEN 3 THEN jsonb_build_object('long', repeat(n::text, 2000))
            WHEN 4 THEN '{"bb": 1, "a": 2, "ccc": -0.0}'
            ELSE jsonb_build_object('number', 12345678901234567890.123456789012345678901234567890)
+           END
        END,
        CASE WHEN n % 7 > 0 THEN '2001:db8::1' END,
        CASE WHEN n % 3 > 0 THEN repeat('agent ', n % 10) END
@@ -143,6 +146,13 @@ SELECT is_empty(
 SELECT is(
     (SELECT octet_length(s.signatures) FROM audits.archive_segments AS s ORDER BY s.place LIMIT 1), 32000,
     'a segment has 1,000 entries, and their signatures beside them');
+
+-- What the server cannot do at the moment says nothing of an archive.
+RESET SESSION AUTHORIZATION;
+SET LOCAL max_stack_depth = '100kB';
+SELECT throws_ok('SELECT payload FROM audits.entries', '54001', NULL, 'a stack that is too small for a payload is an error and no NULL');
+SET LOCAL max_stack_depth = '2MB';
+CALL tap.act(login => 'tap_admin');
 
 -- Reading.
 SELECT is_empty(

@@ -27,11 +27,15 @@ BEGIN
     VALUES (tap.id('key'), tap.id('a'), 'CI', repeat('4b', 32))
     ON CONFLICT (id) DO UPDATE SET key_hash = excluded.key_hash;
     INSERT INTO auth.invitations (org_id, code_hash) VALUES (tap.id('a'), repeat('c0de', 16));
-    INSERT INTO integrations.webhooks (org_id, url, secret_hash) VALUES (tap.id('a'), 'https://example.org/hook', 'tap-webhook-secret');
+    INSERT INTO integrations.webhooks (org_id, url, secret_hash) VALUES (tap.id('a'), 'https://example.org/tap-url-token', 'tap-webhook-secret');
     INSERT INTO integrations.notification_configs (org_id, channel_type, webhook_url, config)
     VALUES (tap.id('a'), 'slack', 'https://hooks.example.org/tap-hook', '{"smtp": "tap-smtp"}');
-    INSERT INTO providers.user_providers (org_id, user_id, provider_type, encrypted_api_key, encrypted_dek)
-    VALUES (tap.id('a'), tap.id('owner of a'), 'openai', 'tap-provider-key', 'tap-provider-dek');
+    INSERT INTO providers.user_providers (org_id, user_id, provider_type, model_name, key_last_4_chars, encrypted_api_key, encrypted_dek)
+    VALUES (tap.id('a'), tap.id('owner of a'), 'openai', 'tap-model', 'zQx7', 'tap-provider-key', 'tap-provider-dek');
+    INSERT INTO providers.user_quotas (org_id, user_id, daily_limit, monthly_cost_limit)
+    VALUES (tap.id('a'), tap.id('owner of a'), 987654321, 987654.5);
+    INSERT INTO providers.cost_alerts (org_id, user_id, alert_type, threshold_percentage)
+    VALUES (tap.id('a'), tap.id('owner of a'), 'monthly_90', 90);
     UPDATE auth.users
     SET password_hash = NULL, totp_secret = NULL, access_token_encrypted = NULL
     WHERE id = tap.id('owner of a');
@@ -40,13 +44,16 @@ BEGIN
     DELETE FROM integrations.webhooks;
     DELETE FROM integrations.notification_configs;
     DELETE FROM providers.user_providers;
+    DELETE FROM providers.user_quotas;
+    DELETE FROM providers.cost_alerts;
 END
 $procedure$;
 
 CREATE TABLE tap.secret (text text);
 INSERT INTO tap.secret
 VALUES ('tap-password'), ('TAPTOTPSEED'), ('tap-github-token'), (repeat('4b', 32)), (repeat('c0de', 16)),
-       ('tap-webhook-secret'), ('tap-hook'), ('tap-smtp'), ('tap-provider-key'), ('tap-provider-dek');
+       ('tap-webhook-secret'), ('tap-hook'), ('tap-smtp'), ('tap-provider-key'), ('tap-provider-dek'),
+       ('tap-url-token'), ('tap-model'), ('zQx7'), ('987654321'), ('987654.5'), ('monthly_90');
 
 CALL tap.use_secrets();
 SELECT ok(NOT tap.tells(text), format('no entry has %s', text)) FROM tap.secret;

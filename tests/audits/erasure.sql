@@ -1,7 +1,7 @@
 -- Personal fields: encrypted in what is stored and hashed, readable to those they belong to, and to nobody once the key
 -- is erased.
 BEGIN;
-SELECT plan(51);
+SELECT plan(54);
 \ir ../two_tenants.sql
 
 CREATE FUNCTION tap.is_intact()
@@ -71,6 +71,29 @@ SELECT lives_ok(
     'what only looks like a mark is none');
 SELECT is(
     (SELECT payload::text FROM audits.audit_log WHERE action = 'x'), '{"a": "$personal", "$personality": 1}', 'and stays');
+
+-- How many people: each takes a lock until the transaction ends.
+CALL tap.act('developer', 'a');
+SAVEPOINT people;
+SELECT throws_ok(
+    format('SELECT audits.append(''e'', ''many'', %L)', (
+        SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', gen_random_uuid())))
+        FROM generate_series(1, 101))),
+    'VC061', NULL, 'refused: more than 100 people in one entry');
+SELECT lives_ok(
+    $$
+        SELECT audits.append('e', 'many', (
+            SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', md5(format('%s %s', n, i))::uuid)))
+            FROM generate_series(1, 99) AS i))
+        FROM generate_series(1, 10) AS n
+    $$, '990 people in one transaction are not');
+SELECT throws_ok(
+    $$
+        SELECT audits.append('e', 'many', (
+            SELECT jsonb_build_object('a', jsonb_agg(jsonb_build_object('$personal', 1, 'subject', md5(format('more %s', i))::uuid)))
+            FROM generate_series(1, 11) AS i))
+    $$, 'VC061', NULL, 'refused: more than 1,000 of them');
+ROLLBACK TO SAVEPOINT people;
 
 -- Another organization.
 CALL tap.act('developer', 'b');

@@ -101,5 +101,11 @@ SELECT throws_ok($$SELECT * FROM audits.search('repository')$$, '42501', NULL, '
 CALL tap.act('owner', 'a', 'tap_nobody');
 SELECT throws_ok($$SELECT * FROM audits.search('repository')$$, '42501', NULL, 'somebody neither');
 
+-- A large entry is searched from its beginning, and stops no search.
+CALL tap.act('owner', 'a');
+SELECT audits.append('bulk', 'large', (SELECT jsonb_object_agg(md5(i::text), 'early' || i) FROM generate_series(1, 40000) AS i)) \g /dev/null
+SELECT lives_ok($$SELECT * FROM audits.search('repository')$$, 'a large entry stops no search');
+SELECT is((SELECT count(*) FROM audits.search('large')), 1::bigint, 'and is found');
+
 SELECT * FROM finish();
 ROLLBACK;

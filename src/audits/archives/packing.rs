@@ -22,8 +22,8 @@ use crate::codeverify::snapshot::require_read_committed;
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
 
-/// Rows that are read at a time.
-const FETCHED: i64 = 100;
+/// Rows that are read at a time: few, as the payload of each may be large.
+const FETCHED: i64 = 10;
 /// A segment is closed when it has this much before compression: reading it again takes a small multiple.
 const SEGMENT_BYTES: usize = 4 << 20;
 

@@ -14,6 +14,7 @@ use super::jsonb::sort_key;
 use super::rules::{treatment, Rule, Treatment};
 use super::values::Conversion;
 use crate::audits::erasure::fields::{ENCRYPTED, ERASED, PERSONAL};
+use crate::codeverify::owner::OWNER_ROLE;
 
 /// A column that is not dropped.
 pub struct Column {
@@ -51,6 +52,8 @@ pub struct Plan {
     /// The key, where it is one uuid.
     pub resource: Option<usize>,
     pub has_personal: bool,
+    /// Whether the table is the extension's, so that its org_id is what row security made of it.
+    pub is_ours: bool,
 }
 
 /// Most characters of audits.audit_log.entity.
@@ -203,8 +206,11 @@ pub unsafe fn make(relation: pg_sys::Relation, arguments: &Arguments) -> Plan {
     let has_personal = columns
         .iter()
         .any(|column| column.treatment == Treatment::Personal);
+    // SAFETY: a catalog look-up by a 'static name; a missing role is nobody's.
+    let owner = unsafe { pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), true) };
     Plan {
         has_personal,
+        is_ours: class.relowner == owner,
         relation: oid,
         table,
         entity: quoted(&table_schema, &table_name)

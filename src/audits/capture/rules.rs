@@ -161,6 +161,20 @@ pub const DEFAULTS: &[DefaultRule] = &[
     .of("integrations.notification\\_configs"),
     redact("config", "May hold what a channel is opened with.")
         .of("integrations.notification\\_configs"),
+    redact(
+        "url",
+        "Often has a token in it; whoever has it can post there.",
+    )
+    .of("integrations.webhooks"),
+    redact("provider\\_name", "Each user sees their own.").of("providers.user\\_providers"),
+    redact("provider\\_type", "Each user sees their own.").of("providers.user\\_providers"),
+    redact("model\\_name", "Each user sees their own.").of("providers.user\\_providers"),
+    redact("key\\_last\\_4\\_chars", "A part of an API key.").of("providers.user\\_providers"),
+    redact("is\\_active", "Each user sees their own.").of("providers.user\\_providers"),
+    redact("%limit", "Each user sees their own.").of("providers.user\\_quotas"),
+    redact("alert\\_type", "Each user sees their own.").of("providers.cost\\_alerts"),
+    redact("threshold\\_percentage", "Each user sees their own.").of("providers.cost\\_alerts"),
+    redact("acknowledged%", "Each user sees their own.").of("providers.cost\\_alerts"),
     personal("github\\_id", "Who the user is elsewhere.").of("auth.users"),
     personal("username", "Who the user is.").of("auth.users"),
     personal("email", "Who the user is.").of("auth.users"),

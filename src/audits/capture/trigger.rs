@@ -14,6 +14,7 @@ use super::jsonb::{append_object, Values};
 use super::plan::{self, Plan};
 use super::values::{are_identical, uuid_of, Converter, PinnedOutput};
 use crate::audits::authority::{acting, Deed};
+use crate::audits::chain::ledger::organization_exists;
 use crate::audits::chain::record::{append, Subject};
 use crate::audits::settings;
 use crate::codeverify::errors::Error;
@@ -148,6 +149,10 @@ struct Recorder {
     entries: Entries,
     output: PinnedOutput,
     scratch: Scratch,
+    /// Whether the caller passes row security by an attribute of its role.
+    is_above_row_security: bool,
+    /// The organization that was looked up last, and whether it exists.
+    last_checked: Option<(Uuid, bool)>,
     // Kept from row to row for their memory.
     part: Values,
     members: Values,
@@ -162,21 +167,47 @@ impl Recorder {
             entries: Entries::default(),
             output: PinnedOutput::default(),
             scratch: Scratch::new(),
+            // SAFETY: catalog look-ups.
+            is_above_row_security: unsafe { pg_sys::has_bypassrls_privilege(pg_sys::GetUserId()) },
+            last_checked: None,
             part: Values::default(),
             members: Values::default(),
             bytes: Vec::new(),
         }
     }
 
-    /// The organization whose ledger a row belongs to.
-    fn org_of(&self, row: Row) -> Option<Uuid> {
-        match self.plan.org {
+    /// The organization whose ledger a row belongs to. Whoever may write to a table of somebody else's making
+    /// writes what they like into its org_id: that is believed where it is the context's, or where the
+    /// caller is above row security anyway.
+    fn org_of(&mut self, row: Row) -> Option<Uuid> {
+        let context = tenancy::settings::org_id();
+        let Some(org) = self.plan.org else {
+            return self.existing(context);
+        };
+        let named = row
+            .value(self.plan.columns[org].place)
             // SAFETY: the plan says that the column is a uuid.
-            Some(org) => row
-                .value(self.plan.columns[org].place)
-                .map(|datum| unsafe { uuid_of(datum) }),
-            None => tenancy::settings::org_id(),
+            .map(|datum| unsafe { uuid_of(datum) });
+        if self.plan.is_ours {
+            return named;
         }
+        let is_believed = named.is_none() || named == context || self.is_above_row_security;
+        self.existing(if is_believed { named } else { context })
+    }
+
+    /// The platform's own ledger instead of one of an organization that does not exist. The extension's own
+    /// tables speak of organizations that are going, and of none that never were.
+    fn existing(&mut self, org_id: Option<Uuid>) -> Option<Uuid> {
+        let id = org_id?;
+        if self.plan.is_ours {
+            return org_id;
+        }
+        if self.last_checked.is_none_or(|(checked, _)| checked != id) {
+            self.last_checked = Some((id, organization_exists(id)));
+        }
+        self.last_checked
+            .filter(|(_, exists)| *exists)
+            .map(|(id, _)| id)
     }
 
     fn add(&mut self, org_id: Option<Uuid>, key: Part, old: Part, new: Part) {
@@ -237,14 +268,16 @@ impl Recorder {
     fn add_new(&mut self, row: Row) {
         let plan = self.plan.clone();
         let key = (!plan.is_keyless).then_some((row, &plan.key[..]));
-        self.add(self.org_of(row), key, None, Some((row, &plan.recorded)));
+        let org_id = self.org_of(row);
+        self.add(org_id, key, None, Some((row, &plan.recorded)));
     }
 
     /// A row that went.
     fn add_old(&mut self, row: Row) {
         let plan = self.plan.clone();
         let key = (!plan.is_keyless).then_some((row, &plan.key[..]));
-        self.add(self.org_of(row), key, Some((row, &plan.recorded)), None);
+        let org_id = self.org_of(row);
+        self.add(org_id, key, Some((row, &plan.recorded)), None);
     }
 
     /// A row that changed; nothing where it did not. `changed` is there for its memory.

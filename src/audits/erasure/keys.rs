@@ -1,7 +1,7 @@
 //! The table audits.subject_keys. It is read as it is committed now, and without predicate locks: an entry of a
 //! transaction with an old snapshot must neither miss a key nor fail because of one.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashSet;
 use std::ffi::CStr;
 
@@ -11,6 +11,7 @@ use uuid::Uuid;
 
 use super::cipher::{open, SubjectKey};
 use super::fields::{mentions, reveal, ENCRYPTED};
+use crate::audits::authority::{is_acting, Deed};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, update, update_one};
@@ -35,6 +36,7 @@ pub fn key_for(subject: Uuid) -> Result<Option<Known>, Error> {
         Found::Key(known) => return Ok(Some(known)),
         Found::Erased | Found::Nothing => {}
     }
+    count_lock(subject)?;
     // An erasure under way may hide the row for a moment, and must not overlook a key that is made meanwhile.
     // Those who make keys do not wait for each other.
     lock_subject(subject, pg_sys::ShareLock);
@@ -43,6 +45,68 @@ pub fn key_for(subject: Uuid) -> Result<Option<Known>, Error> {
         Found::Erased => Ok(None),
         Found::Nothing => create(subject).map(Some),
     }
+}
+
+/// Most people who get their first key in one transaction: for each it holds a lock until it ends, and the server has room
+/// for so many in all. Also those whose personal fields are of people who have been erased.
+const MOST_LOCKED: usize = 1000;
+
+thread_local! {
+    /// The transaction that locked last, and the people in question.
+    static LOCKED: RefCell<(u32, HashSet<Uuid>)> = RefCell::new((0, HashSet::new()));
+}
+
+/// VC061 where the transaction may not make keys for one more person, after those who are `pending`. For callers that
+/// cannot raise it later.
+pub fn may_create(subject: Uuid, pending: &mut HashSet<Uuid>) -> Result<(), Error> {
+    if matches!(find_by_subject(subject), Found::Key(_)) {
+        return Ok(());
+    }
+    with_locked(|locked| {
+        if !locked.contains(&subject) {
+            pending.insert(subject);
+        }
+        bound(locked.len() + pending.len())
+    })
+}
+
+fn count_lock(subject: Uuid) -> Result<(), Error> {
+    // Capture counts the rows that it encrypts, and digests further ones.
+    if is_acting(Deed::Capture) {
+        return Ok(());
+    }
+    with_locked(|locked| {
+        if locked.contains(&subject) {
+            return Ok(());
+        }
+        bound(locked.len() + 1)?;
+        locked.insert(subject);
+        Ok(())
+    })
+}
+
+fn bound(people: usize) -> Result<(), Error> {
+    if people <= MOST_LOCKED {
+        return Ok(());
+    }
+    Err(Error::PersonalField {
+        problem: format!(
+            "A transaction makes the first personal fields of at most {MOST_LOCKED} people."
+        ),
+    })
+}
+
+/// The people in question in this transaction; those of savepoints that were rolled back still count.
+fn with_locked<T>(work: impl FnOnce(&mut HashSet<Uuid>) -> T) -> T {
+    // SAFETY: the transaction's local id, which one that has no xid has too.
+    let transaction = unsafe { (*pg_sys::MyProc).lxid };
+    LOCKED.with_borrow_mut(|(last, locked)| {
+        if *last != transaction {
+            *last = transaction;
+            locked.clear();
+        }
+        work(locked)
+    })
 }
 
 /// Makes a key for a subject. The server itself draws it, so that it is no parameter of a query, which a log might show.

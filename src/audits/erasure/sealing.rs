@@ -1,17 +1,45 @@
 //! Encrypts the personal fields of an entry before it is hashed: the hash covers what is stored, and stays right
 //! when the key is gone.
 
+use std::collections::HashSet;
+
 use pgrx::pg_sys::Datum;
 use uuid::Uuid;
 
 use super::cipher::{self, Place};
 pub use super::fields::People;
 use super::fields::{self, EncryptedField, PERSONAL};
-use super::keys::key_for;
+use super::keys::{key_for, may_create};
 use super::rules::with_rules;
+use crate::audits::authority::{is_acting, Deed};
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::{from_text, text_of, JsonbArgument};
 use crate::codeverify::raise::or_raise;
+
+/// Most people whom the personal fields of one entry concern.
+const MOST_SUBJECTS: usize = 100;
+
+/// The people of an entry.
+#[derive(Default)]
+struct Subjects(HashSet<Uuid>);
+
+impl Subjects {
+    fn add(&mut self, subject: Uuid) -> Result<(), Error> {
+        // Capture has a limit of its own, for a transaction.
+        if is_acting(Deed::Capture) {
+            return Ok(());
+        }
+        self.0.insert(subject);
+        if self.0.len() > MOST_SUBJECTS {
+            return Err(Error::PersonalField {
+                problem: format!(
+                    "The personal fields of an entry concern at most {MOST_SUBJECTS} people."
+                ),
+            });
+        }
+        Ok(())
+    }
+}
 
 /// What decides whom a personal field concerns, and what it is bound to.
 pub struct Entry<'a> {
@@ -38,7 +66,9 @@ pub fn seal(payload: Datum, entry: &Entry) -> Option<Datum> {
         resource_id: entry.resource_id,
     };
     let rules = with_rules(entry.entity.unwrap_or_default(), <[fields::Rule]>::to_vec);
+    let mut subjects = Subjects::default();
     let sealed = or_raise(fields::seal(text, &rules, people, &mut |subject, json| {
+        subjects.add(subject)?;
         encrypt(entry, subject, json)
     }))?;
     let stored = from_text(&sealed);
@@ -57,7 +87,11 @@ pub fn check(payload: &JsonbArgument, entity: Option<&str>, people: People) -> R
         return Ok(());
     }
     let rules = with_rules(entity.unwrap_or_default(), <[fields::Rule]>::to_vec);
-    fields::seal(payload.text(), &rules, people, &mut |_, _| {
+    let mut subjects = Subjects::default();
+    let mut pending = HashSet::new();
+    fields::seal(payload.text(), &rules, people, &mut |subject, _| {
+        subjects.add(subject)?;
+        may_create(subject, &mut pending)?;
         Ok("null".to_owned())
     })
     .map(|_| ())

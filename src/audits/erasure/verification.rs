@@ -8,8 +8,8 @@ use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
 use crate::tenancy::sql::to_datum;
 
-/// Rows that are read at a time.
-const FETCHED: i64 = 100;
+/// Rows that are read at a time: few, as the payload of each may be large.
+const FETCHED: i64 = 10;
 
 /// Reports the entries of a scope and span that have erased fields and are still in the table; those in
 /// archives are told of by `archives::verification`. Where nobody was erased this reads no entry.
