@@ -1,6 +1,6 @@
 -- Who may verify what, parts of a ledger, and that an honest ledger is intact whatever was done to it legally.
 BEGIN;
-SELECT plan(29);
+SELECT plan(30);
 SET LOCAL codeverify.capture = off;
 \ir ../two_tenants.sql
 SET LOCAL client_min_messages = error;
@@ -93,6 +93,11 @@ SELECT matches(
 SELECT matches(
     (SELECT detail FROM audits.verify_chain() WHERE verdict = 'misplaced'),
     format('^it was made as entry 66 of lane \d+ of organization %s$', tap.id('a')), 'and hears it of all');
+
+RESET SESSION AUTHORIZATION;
+SELECT is_empty(
+    $$SELECT * FROM audits.verify_chain(NULL, now() + interval '1 hour', now() - interval '1 hour')$$,
+    'between a time and an earlier one there is nothing to find');
 
 SELECT * FROM finish();
 ROLLBACK;
