@@ -1,8 +1,8 @@
 """What capture costs: an UPDATE of 1,000 rows of a tracked table against the same with the usual audit trigger.
 
 The usual one is a row-level trigger in PL/pgSQL that writes a line with the old and the new row for each row. It neither
-chains, nor redacts, nor leaves out what has not changed. The tables are equal: the
-columns of scm.repositories, with room for updates in the pages. Each session has updated other rows before.
+chains, nor redacts, nor leaves out what has not changed. The tables are equal: the columns of scm.repositories, with room for
+updates in the pages. Each session has updated other rows before.
 """
 
 import statistics

@@ -198,12 +198,19 @@ SELECT is(
         {"f4": 3.4028235e38, "f8": 1.7976931348623157e308, "n": -1e100, "jb": true}
     ]$$::jsonb,
     'what JSON has no number for is text, and so is what jsonb cannot hold or would mean something in a payload');
+INSERT INTO tap.value (id, j, jb)
+SELECT n, (repeat('[', n) || repeat(']', n))::json, (repeat('{"a": ', n) || '1' || repeat('}', n))::jsonb
+FROM unnest(ARRAY[64, 65, 3000]) AS n;
+SELECT is(
+    (SELECT array_agg(jsonb_typeof(r.row->'new'->'j') || ' ' || jsonb_typeof(r.row->'new'->'jb'))
+     FROM jsonb_array_elements(tap.last_entry('tap.value')->'rows') AS r (row)),
+    ARRAY['array object', 'string string', 'string string'], 'JSON in more than 64 levels is text');
 UPDATE tap.value SET n = 1.500 WHERE id = 1;
 SELECT is(
     tap.last_entry('tap.value')->'rows'->0->'new'->>'n', '1.500', 'a number with another zero is a change');
 UPDATE tap.value SET jb = jb || '{}', f8 = '0' WHERE id = 4;
 UPDATE tap.value SET f8 = '-0' WHERE id = 4;
-SELECT is((SELECT count(*) FROM tap.entries('tap.value')), 5::bigint, 'and so is the sign of zero');
+SELECT is((SELECT count(*) FROM tap.entries('tap.value')), 6::bigint, 'and so is the sign of zero');
 
 -- Large values.
 CREATE TABLE tap.big (id int PRIMARY KEY, content text, n int);

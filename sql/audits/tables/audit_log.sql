@@ -27,6 +27,20 @@ CREATE TABLE audits.audit_log (
     CONSTRAINT audit_log_seq_check CHECK (seq > 0)
 ) PARTITION BY RANGE (ts);
 
+-- Most of the time that a large entry took went into compressing it with pglz. Partitions take this from here.
+DO $compression$
+BEGIN
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_settings AS s
+        WHERE s.name = 'default_toast_compression'
+          AND 'lz4' = ANY (s.enumvals))
+    THEN
+        ALTER TABLE audits.audit_log ALTER COLUMN payload SET COMPRESSION lz4;
+    END IF;
+END
+$compression$;
+
 CREATE TABLE audits.audit_log_default PARTITION OF audits.audit_log DEFAULT;
 
 CREATE INDEX idx_audit_org

@@ -4,10 +4,14 @@
 /// 1e100000 would fill a page.
 const MOST_DIGITS: usize = 1000;
 
+/// Levels of nesting beyond which JSON is kept as text. Whatever reads entries later has a limit of its own.
+pub const DEEPEST: usize = 64;
+
 /// Whether a valid JSON text becomes jsonb without an error: no \u0000, no half of a surrogate pair, no
-/// number out of reason.
+/// number out of reason, and not too deep.
 pub fn fits_jsonb(text: &str) -> bool {
     let bytes = text.as_bytes();
+    let mut depth = 0usize;
     let mut at = 0;
     while at < bytes.len() {
         match bytes[at] {
@@ -26,6 +30,15 @@ pub fn fits_jsonb(text: &str) -> bool {
                     return false;
                 }
                 at += length;
+            }
+            b'[' | b'{' if depth >= DEEPEST => return false,
+            b'[' | b'{' => {
+                depth += 1;
+                at += 1;
+            }
+            b']' | b'}' => {
+                depth = depth.saturating_sub(1);
+                at += 1;
             }
             _ => at += 1,
         }
@@ -75,7 +88,7 @@ fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
 
 #[cfg(test)]
 mod tests {
-    use super::fits_jsonb;
+    use super::{fits_jsonb, DEEPEST};
 
     #[test]
     fn what_jsonb_can_hold() {
@@ -108,5 +121,11 @@ mod tests {
             assert!(!fits_jsonb(text), "{text}");
         }
         assert!(!fits_jsonb(&"9".repeat(200_000)));
+        assert!(fits_jsonb(&format!(
+            "{}{}",
+            "[".repeat(DEEPEST),
+            "]".repeat(DEEPEST)
+        )));
+        assert!(!fits_jsonb(&"{\"a\":".repeat(DEEPEST + 1)));
     }
 }

@@ -147,6 +147,48 @@ impl Values {
     }
 }
 
+/// Whether a jsonb without its header is nested in more than so many levels.
+pub fn is_deeper_than(levels: usize, jsonb: &[u8]) -> bool {
+    // Each level takes a header and a word.
+    jsonb.len() > 8 * levels && reaches_below(levels, jsonb).unwrap_or(true)
+}
+
+/// None for what is no jsonb.
+fn reaches_below(levels: usize, container: &[u8]) -> Option<bool> {
+    if levels == 0 {
+        return Some(true);
+    }
+    let word = |number: usize| {
+        let bytes = container.get(4 * number..4 * number + 4)?;
+        Some(u32::from_ne_bytes(bytes.try_into().ok()?))
+    };
+    let header = word(0)?;
+    let count = (header & LENGTH_MASK) as usize;
+    let words = if header & KIND_OBJECT == 0 {
+        count
+    } else {
+        2 * count
+    };
+    let data = container.get(4 + 4 * words..)?;
+    let mut end = 0usize;
+    for number in 1..=words {
+        let start = end.next_multiple_of(4);
+        let entry = word(number)?;
+        let length = (entry & LENGTH_MASK) as usize;
+        end = if entry & HAS_OFFSET == 0 {
+            end + length
+        } else {
+            length
+        };
+        if entry & TYPE_MASK == Kind::Container as u32
+            && reaches_below(levels - 1, data.get(start..end)?)?
+        {
+            return Some(true);
+        }
+    }
+    Some(false)
+}
+
 /// Adds an object to `out`, whose end is at a multiple of 4 of what the object is to be part of. `names`
 /// are the keys in the order of [`sort_key`], one for each of `values`.
 pub fn append_object<'a>(
@@ -340,6 +382,29 @@ mod tests {
             bytes(i64::MIN)[4..],
             [4, 0xa0, 0x9a, 0x03, 0x2c, 0x0d, 0x70, 0x01, 0x65, 0x15, 0xb0, 0x16]
         );
+    }
+
+    #[test]
+    fn levels_are_counted() {
+        let mut container = Vec::new();
+        append_array(&mut container, &Values::default());
+        for level in 1..=40 {
+            // Not less than 32 words, of which one has an offset, and the deepest one last.
+            let mut values = Values::default();
+            for _ in 0..20 {
+                values.push_string(b"abc");
+            }
+            values.push_container(&container);
+            let names = [
+                "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "m", "n", "o", "p",
+                "q", "r", "s", "t", "u",
+            ];
+            container.clear();
+            append_object(&mut container, names.into_iter(), &values);
+            assert!(is_deeper_than(level, &container), "{level}");
+            assert!(!is_deeper_than(level + 1, &container), "{level}");
+        }
+        assert!(is_deeper_than(1, &words_as_bytes(&[KIND_ARRAY | 9, 0, 0])));
     }
 
     #[test]

@@ -6,8 +6,8 @@ use std::ffi::{c_int, CStr, CString};
 use pgrx::{direct_function_call_as_datum, pg_sys, varlena, IntoDatum};
 
 use super::digest::Redactor;
-use super::json::fits_jsonb;
-use super::jsonb::{append_object, Values};
+use super::json::{fits_jsonb, DEEPEST};
+use super::jsonb::{append_object, is_deeper_than, Values};
 use super::plan::Column;
 use super::rules::Treatment;
 use crate::audits::erasure::fields::{mentions, ENCRYPTED, ERASED, PERSONAL};
@@ -170,7 +170,7 @@ impl Converter<'_> {
                 Conversion::Jsonb => {
                     let jsonb = pg_sys::pg_detoast_datum(datum.cast_mut_ptr());
                     let jsonb = varlena::varlena_to_byte_slice(jsonb);
-                    if means_something(jsonb) {
+                    if means_something(jsonb) || is_deeper_than(DEEPEST, jsonb) {
                         out.push_string(self.text(column, datum));
                     } else {
                         out.push_jsonb(jsonb);
