@@ -254,16 +254,32 @@ FROM unnest(ARRAY[
     'CREATE INDEX mine ON elsewhere.attached (abs(lane))',
     'DROP SCHEMA another CASCADE']) AS a (statement);
 
--- What is allowed: comments, tuning, indexes on columns, narrower policies, stronger row security, partitions like the
--- documented ones.
+-- What would hide entries, show them to others, or refuse new ones: a long value does not fit into an index.
+SELECT is(tap.attempt(a.statement), 'VC053', a.statement)
+FROM unnest(ARRAY[
+    'CREATE INDEX mine ON audits.audit_log (user_agent)',
+    'CREATE POLICY mine ON audits.audit_log AS RESTRICTIVE USING (false)',
+    'ALTER TABLE audits.entries SET (security_invoker = false)',
+    'ALTER VIEW audits.entries SET (security_invoker = false)']) AS a (statement);
+
+-- A table of one's own has whatever partitions one likes.
+RESET SESSION AUTHORIZATION;
+CREATE SCHEMA unrelated AUTHORIZATION tap_nobody;
+CALL tap.act(login => 'tap_nobody');
+SELECT lives_ok(
+    $$CREATE TABLE unrelated.parent (a int) PARTITION BY RANGE (a);
+      CREATE TABLE unrelated.made PARTITION OF unrelated.parent FOR VALUES FROM (0) TO (10);
+      CREATE TABLE unrelated.attached (a int);
+      ALTER TABLE unrelated.parent ATTACH PARTITION unrelated.attached FOR VALUES FROM (10) TO (20)$$,
+    'partitions of a table of somebody without any role here');
+CALL tap.act(login => 'tap_owner');
+
+-- What is allowed: comments, tuning, stronger row security, partitions like the documented ones.
 SELECT is(tap.attempt(replace(a.statement, 'PARTITION_NAME', :'partition')), 'done', a.statement)
 FROM unnest(ARRAY[
     'COMMENT ON TABLE audits.audit_log IS ''mine''',
     'ALTER TABLE audits.PARTITION_NAME SET (fillfactor = 90)',
     'ALTER TABLE audits.audit_log ALTER COLUMN seq SET STATISTICS 100',
-    'CREATE INDEX mine ON audits.audit_log (actor_id, ts)',
-    'CREATE INDEX mine ON audits.audit_log USING gin (payload)',
-    'CREATE POLICY mine ON audits.audit_log AS RESTRICTIVE USING (lane < 32)',
     'ALTER TABLE audits.lanes FORCE ROW LEVEL SECURITY',
     'GRANT SELECT ON audits.audit_log TO tap_auditor',
     'CREATE TABLE audits.audit_log_1990_03 PARTITION OF audits.audit_log FOR VALUES FROM (''1990-03-01'') TO (''1990-04-01'')',

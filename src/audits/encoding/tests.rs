@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::jsonb::Walker;
+use super::jsonb::DEEPEST;
 use super::numeric::Numeric;
 use super::writer::{Malformed, Writer};
 use super::{parse_hash, unix_micros, Entry, GENESIS};
