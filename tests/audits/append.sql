@@ -1,6 +1,6 @@
 -- New entries: chained whichever way they come, in the right ledger, by whom they say.
 BEGIN;
-SELECT plan(40);
+SELECT plan(44);
 \ir ../two_tenants.sql
 
 CREATE FUNCTION tap.breaks()
@@ -52,6 +52,8 @@ SELECT throws_ok(
     $$SELECT audits.append('auth.users', 'row.updated')$$, 'VC052', 'action "row.updated" is reserved',
     'nobody imitates the capture of changes');
 SELECT throws_ok($$SELECT audits.append('x', 'table.truncated')$$, 'VC052', NULL, 'of either kind');
+SELECT throws_ok(format('SELECT audits.append(%L, %L)', 'x', a.action), 'VC052', NULL, 'nor what looks like it: ' || a.action)
+FROM unnest(ARRAY[' row.deleted', 'Row.deleted', E'row\u200b.deleted', 'TABLE.truncated']) AS a (action);
 SELECT throws_ok($$SELECT audits.append('x', NULL)$$, '23502', NULL, 'an action is needed');
 SELECT throws_ok($$SELECT audits.append('x', repeat('y', 256))$$, '23514', NULL, 'of 255 characters at most');
 SELECT throws_ok($$SELECT audits.append('x', 'y', '[]')$$, '23514', NULL, 'a payload is an object');

@@ -37,15 +37,12 @@ pub fn complete(row: NewRow) -> pg_sys::HeapTuple {
 /// Refuses the actions that tell of captured changes.
 pub fn check_action(action: &str) -> Result<(), Error> {
     // What a reader would take for one is reserved as well.
-    let folded: String = action
-        .chars()
-        .filter(char::is_ascii_graphic)
-        .collect::<String>()
-        .to_ascii_lowercase();
-    if RESERVED_ACTIONS
-        .iter()
-        .any(|start| folded.starts_with(start))
-    {
+    let begins_with = |start: &&str| {
+        let shown = action.bytes().filter(u8::is_ascii_graphic);
+        let folded = shown.map(|byte| byte.to_ascii_lowercase());
+        folded.take(start.len()).eq(start.bytes())
+    };
+    if RESERVED_ACTIONS.iter().any(begins_with) {
         return Err(Error::ReservedAction {
             action: action.to_owned(),
         });
