@@ -35,6 +35,13 @@ class Restore(unittest.TestCase):
                     '{"n": 9007199254740993.10, "t": "tab\t \\ \"quoted\" \u00e9 \u2603", "nested": [[], {}, null]}',
                     org_id => %s, user_agent => E'line\nbreak\t\\.')""", (cls.tenants[1].org_id,))
             cls.ledger = connection.execute(LEDGER).fetchone()
+            # A lane that has lost its last entry is a whole lane: without a checkpoint nothing tells what followed.
+            cls.followed = {number for number, in connection.execute("""
+                SELECT a.id
+                FROM audits.audit_log AS a
+                WHERE EXISTS (
+                    SELECT FROM audits.audit_log AS later
+                    WHERE (later.org_id, later.lane, later.seq) = (a.org_id, a.lane, a.seq + 1))""")}
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         cls.directory = Path(directory.name)
@@ -92,7 +99,8 @@ class Restore(unittest.TestCase):
         """A restore of the data, in which one line of the ledger is not what it was."""
         dump = self.dump("data.sql", "--data-only")
         text = dump.read_text()
-        lines = re.findall(r"^.*\ttest\.append\t.*\n", text, re.MULTILINE)
+        lines = [line for line in re.findall(r"^.*\ttest\.append\t.*\n", text, re.MULTILINE)
+                 if int(line.split("\t", 1)[0]) in self.followed]
         self.assertGreater(len(lines), 20)
         line = lines[len(lines) // 2]
         dump.write_text(text.replace(line, change(line)))
