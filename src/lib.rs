@@ -47,4 +47,5 @@ pub extern "C-unwind" fn _PG_init() {
     codeverify::settings::define();
     tenancy::settings::define();
     audits::settings::define();
+    auth::settings::define();
 }

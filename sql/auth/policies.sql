@@ -55,11 +55,17 @@ GRANT UPDATE (github_id, username, email, avatar_url, auth0_sub, last_login, set
 -- Reached through functions only.
 SELECT tenancy.force_row_security('auth.sessions');
 SELECT tenancy.force_row_security('auth.password_resets');
+SELECT tenancy.force_row_security('auth.refresh_tokens');
+SELECT tenancy.force_row_security('auth.email_verifications');
+SELECT tenancy.force_row_security('auth.recovery_codes');
+SELECT tenancy.force_row_security('auth.login_attempts');
+SELECT tenancy.force_row_security('auth.jwt_keys');
 
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
     ('auth.invitations',          'manage', NULL,      NULL,      'manage'),
+    ('auth.invitation_uses',      'manage', NULL,      NULL,      NULL),
     ('auth.api_keys',             'read',   NULL,      NULL,      'manage'),
     ('auth.api_key_rate_buckets', 'read',   'service', 'service', 'service'),
     ('auth.audit_logs',           'manage', 'service', NULL,      NULL)
@@ -75,7 +81,9 @@ GRANT SELECT (
     expires_at,
     org_id,
     created_by,
-    created_at
+    created_at,
+    email,
+    revoked_at
 ) ON auth.invitations TO codeverify_tenant;
 
 -- Every column but key_hash.
@@ -90,5 +98,8 @@ GRANT SELECT (
     last_used_at,
     created_by,
     created_at,
-    service_id
+    service_id,
+    parent_id,
+    revoked_at,
+    rotated_at
 ) ON auth.api_keys TO codeverify_tenant;

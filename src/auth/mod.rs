@@ -1,4 +1,8 @@
-//! Who gets in: API keys.
+//! Who gets in: users, sessions, API keys, invitations, and what keeps guessing from working.
 
-pub mod api_key;
-pub mod sql;
+pub mod api_keys;
+pub mod caller;
+pub mod lockout;
+pub mod outcomes;
+pub mod settings;
+pub mod tokens;

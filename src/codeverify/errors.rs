@@ -117,6 +117,8 @@ pub enum Error {
     NotAContinuation { old_size: i64, new_size: i64 },
     #[error("the ledger's Merkle tree is damaged")]
     TreeDamaged { problem: String },
+    #[error("only the user in context or codeverify_service may do this")]
+    NotYourUser,
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -172,7 +174,10 @@ impl Error {
             Error::ContextConflict => "VC010",
             Error::ContextMissing => "VC011",
             Error::NotAMember { .. } => "VC012",
-            Error::RoleNotAllowed { .. } | Error::NotTrusted | Error::AnotherLedger => "VC014",
+            Error::RoleNotAllowed { .. }
+            | Error::NotTrusted
+            | Error::AnotherLedger
+            | Error::NotYourUser => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
@@ -262,6 +267,7 @@ impl Error {
                 "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
             Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotYourUser => "Call it as that user, or as codeverify_service outside of a context.".into(),
             Error::NotAMember { .. } => "Add the user with tenancy.add_member(org_id, user_id, role).".into(),
             Error::RoleNotAllowed { .. } => {
                 "Ask an owner or administrator of the organization, or use a key with a wider scope.".into()

@@ -10,6 +10,9 @@ CREATE TABLE auth.api_keys (
     created_by   uuid        DEFAULT tenancy.current_user_id(),
     created_at   timestamptz NOT NULL DEFAULT now(),
     service_id   uuid,
+    parent_id    uuid,
+    revoked_at   timestamptz,
+    rotated_at   timestamptz,
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
     CONSTRAINT api_keys_org_id_id_key UNIQUE (org_id, id),
     CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
@@ -18,6 +21,9 @@ CREATE TABLE auth.api_keys (
     -- A key that outlived its service would be wider than it was: it goes with the service.
     CONSTRAINT api_keys_org_id_service_id_fkey FOREIGN KEY (org_id, service_id)
         REFERENCES tenancy.services (org_id, id) ON DELETE CASCADE,
+    -- What a key has made, and could not make for itself, ends with it.
+    CONSTRAINT api_keys_org_id_parent_id_fkey FOREIGN KEY (org_id, parent_id)
+        REFERENCES auth.api_keys (org_id, id) ON DELETE CASCADE,
     CONSTRAINT api_keys_created_by_fkey FOREIGN KEY (created_by)
         REFERENCES auth.users (id) ON DELETE SET NULL,
     CONSTRAINT api_keys_name_check CHECK (length(name) BETWEEN 1 AND 255),
@@ -33,6 +39,10 @@ CREATE TABLE auth.api_keys (
 CREATE INDEX api_keys_org_id_service_id_idx
     ON auth.api_keys (org_id, service_id)
     WHERE service_id IS NOT NULL;
+
+CREATE INDEX api_keys_org_id_parent_id_idx
+    ON auth.api_keys (org_id, parent_id)
+    WHERE parent_id IS NOT NULL;
 
 CREATE INDEX api_keys_created_by_idx
     ON auth.api_keys (created_by)
@@ -50,3 +60,6 @@ COMMENT ON COLUMN auth.api_keys.last_used_at IS 'When the key was last used, tru
 COMMENT ON COLUMN auth.api_keys.created_by IS 'User who made the key; NULL when that user was deleted or a service made it.';
 COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was made.';
 COMMENT ON COLUMN auth.api_keys.service_id IS 'Service that the key belongs to; NULL for a key of the whole organization.';
+COMMENT ON COLUMN auth.api_keys.parent_id IS 'Key that made this one; NULL for one that a user or a service made.';
+COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked; NULL while it was not.';
+COMMENT ON COLUMN auth.api_keys.rotated_at IS 'When the key was last given a new text; NULL while it has its first.';

@@ -8,12 +8,16 @@ CREATE TABLE auth.invitations (
     org_id     uuid        NOT NULL DEFAULT tenancy.current_org_id(),
     created_by uuid        DEFAULT tenancy.current_user_id(),
     created_at timestamptz NOT NULL DEFAULT now(),
+    email      text,
+    revoked_at timestamptz,
     CONSTRAINT invitations_pkey PRIMARY KEY (id),
     CONSTRAINT invitations_code_hash_key UNIQUE (code_hash),
     CONSTRAINT invitations_org_id_fkey FOREIGN KEY (org_id)
         REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
     CONSTRAINT invitations_created_by_fkey FOREIGN KEY (created_by)
         REFERENCES auth.users (id) ON DELETE SET NULL,
+    CONSTRAINT invitations_org_id_id_key UNIQUE (org_id, id),
+    CONSTRAINT invitations_email_check CHECK (length(email) BETWEEN 3 AND 320),
     CONSTRAINT invitations_code_hash_check CHECK (code_hash ~ '^[0-9a-f]{64}$'),
     CONSTRAINT invitations_role_check CHECK (role IN ('admin', 'member', 'developer', 'viewer', 'user')),
     CONSTRAINT invitations_max_uses_check CHECK (max_uses >= 1),
@@ -41,3 +45,5 @@ COMMENT ON COLUMN auth.invitations.expires_at IS 'When the code stops working.';
 COMMENT ON COLUMN auth.invitations.org_id IS 'Organization to join.';
 COMMENT ON COLUMN auth.invitations.created_by IS 'User who invites; NULL when that user was deleted or a service made the invitation.';
 COMMENT ON COLUMN auth.invitations.created_at IS 'When the invitation was made.';
+COMMENT ON COLUMN auth.invitations.email IS 'Normalised address of the one user who may accept; NULL for whoever has the code.';
+COMMENT ON COLUMN auth.invitations.revoked_at IS 'When the invitation was taken back; NULL while it stands.';

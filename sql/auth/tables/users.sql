@@ -16,6 +16,9 @@ CREATE TABLE auth.users (
     failed_login_attempts  integer     NOT NULL DEFAULT 0,
     locked_until           timestamptz,
     settings               jsonb       NOT NULL DEFAULT '{}',
+    password_changed_at    timestamptz,
+    totp_confirmed_at      timestamptz,
+    totp_last_step         bigint,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_github_id_key UNIQUE (github_id),
     CONSTRAINT users_github_id_check CHECK (github_id > 0),
@@ -61,3 +64,6 @@ COMMENT ON COLUMN auth.users.totp_secret IS 'Secret for time-based one-time pass
 COMMENT ON COLUMN auth.users.failed_login_attempts IS 'Failed log-ins since the last successful one.';
 COMMENT ON COLUMN auth.users.locked_until IS 'No log-in before this time; NULL when the account is not locked.';
 COMMENT ON COLUMN auth.users.settings IS 'Preferences, a JSON object.';
+COMMENT ON COLUMN auth.users.password_changed_at IS 'When the password was last set; NULL for a user without a password.';
+COMMENT ON COLUMN auth.users.totp_confirmed_at IS 'When the second factor came into force; NULL while there is none or its first code is awaited.';
+COMMENT ON COLUMN auth.users.totp_last_step IS 'Last time step (of 30 seconds, counted from 1970) whose code was accepted; no code of it or an earlier one is accepted again.';

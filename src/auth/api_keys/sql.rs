@@ -1,4 +1,4 @@
-//! Functions of schema auth that need Rust; their comments and grants are in sql/auth/functions.sql.
+//! Functions of API keys that need Rust; their comments and grants are in sql/auth/api_keys.sql.
 
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
@@ -6,7 +6,7 @@ use pgrx::JsonB;
 use serde_json::{json, Value};
 use uuid::Uuid;
 
-use super::api_key::ApiKey;
+use crate::auth::tokens::{Kind, Token};
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::owner::{as_owner, caller_has_role};
@@ -18,8 +18,8 @@ use crate::tenancy::settings;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 extension_sql_file!(
-    "../../sql/auth/functions.sql",
-    name = "auth_functions",
+    "../../../sql/auth/api_keys.sql",
+    name = "auth_api_keys",
     requires = [create_api_key, authenticate_api_key]
 );
 
@@ -38,7 +38,8 @@ fn create_api_key(
     if expires_at.is_some_and(|end| end <= clock_timestamp()) {
         raise(invalid_request("expires_at is in the past"));
     }
-    let key = or_raise(ApiKey::generate(getrandom::fill).map_err(|_| Error::NoRandomness));
+    let key =
+        or_raise(Token::generate(Kind::ApiKey, getrandom::fill).map_err(|_| Error::NoRandomness));
     let created_by = settings::user_id().map(to_datum);
     let api_key_id = as_owner(|| {
         update_one::<pgrx::Uuid>(
@@ -120,7 +121,7 @@ fn authenticate_api_key(
     api_key: Option<&str>,
     required_scope: default!(Option<&str>, "NULL"),
 ) -> JsonB {
-    let Some(key) = api_key.and_then(ApiKey::parse) else {
+    let Some(key) = api_key.and_then(|text| Token::parse(Kind::ApiKey, text)) else {
         return refused("invalid");
     };
     let Some(found) = as_owner(|| find_key(&key)) else {
@@ -176,7 +177,7 @@ struct StoredKey {
     use_is_stale: bool,
 }
 
-fn find_key(key: &ApiKey) -> Option<StoredKey> {
+fn find_key(key: &Token) -> Option<StoredKey> {
     select(
         "SELECT id, org_id, scopes, \
                 coalesce(expires_at <= pg_catalog.clock_timestamp(), false), \

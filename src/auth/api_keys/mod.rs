@@ -1,0 +1,3 @@
+//! API keys: programs that act for an organization.
+
+pub mod sql;
