@@ -6,6 +6,7 @@ pub mod errors;
 pub mod interrupts;
 pub mod jsonb;
 pub mod memory;
+pub mod own_transaction;
 pub mod owner;
 pub mod progress;
 pub mod query;
