@@ -48,6 +48,7 @@ pub extern "C-unwind" fn _PG_init() {
     audits::settings::define();
     auth::settings::define();
     if preloading {
+        auth::rate_limits::settings::define();
         codeverify::shared_memory::reserve();
     }
 }

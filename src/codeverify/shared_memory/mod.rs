@@ -44,9 +44,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
+use crate::auth::rate_limits::{memory, uses};
 
 /// Everything that has its place in shared memory.
-const REGIONS: &[&dyn Region] = &[&databases::DATABASES];
+const REGIONS: &[&dyn Region] = &[&databases::DATABASES, &memory::BUCKETS, &uses::USES];
 
 const NAME: &std::ffi::CStr = c"codeverify";
 
