@@ -50,5 +50,6 @@ pub extern "C-unwind" fn _PG_init() {
     if preloading {
         auth::rate_limits::settings::define();
         codeverify::shared_memory::reserve();
+        codeverify::worker::launcher::register();
     }
 }

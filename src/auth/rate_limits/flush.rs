@@ -106,7 +106,7 @@ fn write_counts(changed: &[Changed<[Usage; 2]>], held: &HashSet<Uuid>) {
     update(
         "INSERT INTO auth.api_key_rate_buckets AS b (api_key_id, window_start, count, org_id) \
          SELECT k.id, timestamptz '2000-01-01 00:00:00+00' + u.minute * interval '1 minute', u.count, k.org_id \
-         FROM pg_catalog.unnest($1, $2, $3) AS u (api_key_id, minute, count) \
+         FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3)) AS u (api_key_id, minute, count) \
          JOIN auth.api_keys AS k ON k.id = u.api_key_id \
          ORDER BY k.id, u.minute \
          ON CONFLICT (api_key_id, window_start) DO UPDATE \
@@ -186,7 +186,7 @@ fn stamp(changed: &[Changed<Report>]) {
          SET last_used_at = u.last_used_at \
          FROM free \
          JOIN (SELECT u.id, timestamptz '2000-01-01 00:00:00+00' + u.at * interval '1 microsecond' \
-               FROM pg_catalog.unnest($1, $2) AS u (id, at)) AS u (id, last_used_at) ON u.id = free.id \
+               FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)) AS u (id, at)) AS u (id, last_used_at) ON u.id = free.id \
          WHERE k.id = free.id AND (k.last_used_at IS NULL OR k.last_used_at < u.last_used_at)",
         &[ids.into(), times.into()],
         |_| Ok(()),

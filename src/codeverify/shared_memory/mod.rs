@@ -24,7 +24,7 @@
 //!       |fresh| fresh.failures.store(loaded, Ordering::Relaxed),
 //!       |slot| slot.failures.load(Ordering::Relaxed))?;
 //!
-//!   // In a flush step (codeverify::worker): read, write and commit, then settle.
+//!   // In a flush step (codeverify::worker::step): read, write and commit, then settle.
 //!   let changed = ATTEMPTS.collect(database, 1000, |value| value.failures.load(Ordering::Relaxed));
 //!   ATTEMPTS.settle(database, changed.iter().map(|one| (one.id, one.version)));
 //!   ```
