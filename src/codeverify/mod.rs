@@ -15,5 +15,7 @@ pub mod query;
 pub mod raise;
 pub mod segment;
 pub mod settings;
+pub mod shared_memory;
 pub mod snapshot;
 pub mod sql;
+pub mod worker;
