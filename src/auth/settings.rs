@@ -17,6 +17,7 @@ pub fn session_absolute_timeout() -> i32 {
 
 /// Registers the settings with the server.
 pub fn define() {
+    super::passwords::settings::define();
     GucRegistry::define_int_guc(
         c"codeverify.session_idle_timeout",
         c"Time after which a session that is not used ends.",
