@@ -5,6 +5,7 @@ pub mod caller;
 pub mod lockout;
 pub mod outcomes;
 pub mod passwords;
+pub mod sessions;
 pub mod settings;
 pub mod tokens;
 pub mod users;
