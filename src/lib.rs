@@ -48,4 +48,5 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::totp::settings::define();
 }

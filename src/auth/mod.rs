@@ -6,3 +6,4 @@ pub mod lockout;
 pub mod outcomes;
 pub mod settings;
 pub mod tokens;
+pub mod totp;
