@@ -5,6 +5,7 @@ pub mod doctor;
 pub mod errors;
 pub mod interrupts;
 pub mod jsonb;
+pub mod latest;
 pub mod memory;
 pub mod owner;
 pub mod progress;
