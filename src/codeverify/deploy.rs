@@ -160,6 +160,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/bootstrap.sql",
     "codeverify/functions.sql",
     "codeverify/doctor.sql",
+    "codeverify/encryption.sql",
     "tenancy/functions.sql",
     "tenancy/isolation.sql",
     "tenancy/authorship.sql",

@@ -2,10 +2,13 @@
 
 pub mod deploy;
 pub mod doctor;
+pub mod encryption;
 pub mod errors;
 pub mod interrupts;
 pub mod jsonb;
+pub mod key_file;
 pub mod memory;
+pub mod own_transaction;
 pub mod owner;
 pub mod progress;
 pub mod query;

@@ -4,18 +4,7 @@ SELECT plan(32);
 -- No entries but those made here.
 SET LOCAL codeverify.capture = off;
 \ir ../two_tenants.sql
-
-CREATE FUNCTION tap.key_file() RETURNS text LANGUAGE sql AS $$SELECT '/tmp/codeverify_tap_key_' || pg_backend_pid()$$;
-CREATE FUNCTION tap.write_key_file(content text, mode text DEFAULT '600')
-RETURNS void
-LANGUAGE plpgsql
-AS $function$
-BEGIN
-    EXECUTE format(
-        'COPY (SELECT unnest(%L::text[])) TO PROGRAM %L',
-        string_to_array(content, E'\n'), format('umask 077; cat > %1$s; chmod %2$s %1$s', tap.key_file(), mode));
-END
-$function$;
+\ir ../key_files.sql
 
 -- The example of C2SP signed-note, and the one of its first implementation.
 SELECT ok(audits.verify_note(v.note, v.key), 'a published note verifies')
