@@ -12,11 +12,13 @@ $function$;
 
 -- The settings themselves.
 SELECT set_eq(
-    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
+    -- Those that only a start can set are there where it preloads the library.
+    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' AND s.context <> 'postmaster'$$,
     $$
         VALUES ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
+               ('codeverify.flush_interval', 'sighup'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
@@ -27,7 +29,7 @@ SELECT set_eq(
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.user_id', 'superuser')
     $$,
-    'every setting is a superuser''s');
+    'every setting is a superuser''s, or the server''s');
 SELECT is(
     (SELECT count(*) FROM pg_parameter_acl AS p WHERE p.parname LIKE 'codeverify.%'), 0::bigint,
     'and no other role has been granted any');
