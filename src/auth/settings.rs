@@ -53,4 +53,5 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::UNIT_MIN,
     );
+    super::lockout::settings::define();
 }
