@@ -6,6 +6,7 @@ pub mod encryption;
 pub mod errors;
 pub mod interrupts;
 pub mod jsonb;
+pub mod latest;
 pub mod key_file;
 pub mod memory;
 pub mod own_transaction;
