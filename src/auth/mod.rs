@@ -9,4 +9,5 @@ pub mod passwords;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
+pub mod totp;
 pub mod users;
