@@ -1,7 +1,7 @@
 -- Passwords of users.
 
 COMMENT ON FUNCTION auth.change_password(uuid, text, text) IS
-    'Changes the password of the user in context, or of any for codeverify_service outside of a context, and ends the user''s sessions. It counts as an attempt to log in. Returns a jsonb object with status: ok (with sessions_revoked), invalid_credentials (the old password is wrong, or there is none), locked (with retry_at) or invalid_password (the new one; with reason: too_short, too_long or control_characters). Raises VC014 for another''s user, VC022 for NULL, VC023 for a user who does not exist. Pass the passwords as bind parameters. Example: SELECT auth.change_password(tenancy.current_user_id(), $1, $2)->>''status'';';
+    'Changes the password of the user in context, or of any for codeverify_service outside of a context, and ends the user''s sessions except the one that the transaction was opened with. It counts as an attempt to log in. Returns a jsonb object with status: ok (with sessions_revoked), invalid_credentials (the old password is wrong, or there is none), locked (with retry_at) or invalid_password (the new one; with reason: too_short, too_long or control_characters). Raises VC014 for another''s user, VC022 for NULL, VC023 for a user who does not exist. Pass the passwords as bind parameters. Example: SELECT auth.change_password(tenancy.current_user_id(), $1, $2)->>''status'';';
 GRANT EXECUTE ON FUNCTION auth.change_password(uuid, text, text) TO codeverify_service, codeverify_tenant;
 
 COMMENT ON FUNCTION auth.import_password_hash(uuid, text) IS

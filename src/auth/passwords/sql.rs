@@ -12,7 +12,7 @@ use crate::auth::caller::{self, require_self_or_service};
 use crate::auth::lockout::{self, Verdict};
 use crate::auth::login::retry_at;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
-use crate::auth::sessions::{revoke_all, Reason};
+use crate::auth::sessions::{current, revoke_all, Reason};
 use crate::auth::users::{require_user_id, User};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
@@ -65,7 +65,7 @@ fn change_password(
         failed(user_id, "wrong_password", ip_address.as_deref());
         return status("invalid_credentials");
     }
-    let sessions = revoke_all(user_id, None, Reason::PasswordChanged);
+    let sessions = revoke_all(user_id, current(), Reason::PasswordChanged);
     record_success(&about(
         "password.changed",
         user_id,
