@@ -70,4 +70,5 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::UNIT_MIN,
     );
+    super::lockout::settings::define();
 }

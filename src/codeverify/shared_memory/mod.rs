@@ -44,9 +44,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
+use crate::auth::{lockout, outcomes};
 
 /// Everything that has its place in shared memory.
-const REGIONS: &[&dyn Region] = &[&databases::DATABASES];
+const REGIONS: &[&dyn Region] = &[
+    &databases::DATABASES,
+    &lockout::ATTEMPTS,
+    &outcomes::OUTCOMES,
+    &outcomes::COUNTS,
+];
 
 const NAME: &std::ffi::CStr = c"codeverify";
 
