@@ -49,6 +49,8 @@ pub extern "C-unwind" fn _PG_init() {
     auth::settings::define();
     auth::totp::settings::define();
     if preloading {
+        auth::rate_limits::settings::define();
         codeverify::shared_memory::reserve();
+        codeverify::worker::launcher::register();
     }
 }

@@ -6,6 +6,7 @@ pub mod lockout;
 pub mod login;
 pub mod outcomes;
 pub mod passwords;
+pub mod rate_limits;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;

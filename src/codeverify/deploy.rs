@@ -170,6 +170,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "auth/users.sql",
     "auth/passwords.sql",
     "auth/login.sql",
+    "auth/rate_limits.sql",
     "auth/sessions.sql",
     "auth/totp.sql",
     "analysis/functions.sql",

@@ -33,6 +33,8 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid rate limit: {problem}")]
+    InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
     NoSuchAnalysis { analysis_id: String },
     #[error("analysis {analysis_id} is {status}, not running")]
@@ -155,6 +157,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC022", "invalid_user_request"),
     ("VC023", "no_such_user"),
     ("VC024", "unusable_encryption_key"),
+    ("VC027", "invalid_rate_limit"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -228,6 +231,7 @@ impl Error {
             | Error::NotAContinuation { .. } => "VC056",
             Error::TreeDamaged { .. } => "VC057",
             Error::UnusableEncryptionKey { .. } => "VC024",
+            Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
         }
     }
@@ -303,6 +307,9 @@ impl Error {
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
                 "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+            }
+            Error::InvalidRateLimit { .. } => {
+                "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
             }
             Error::NoSuchAnalysis { .. } => "Check the id and the organization in context.".into(),
             Error::AnalysisNotRunning { .. } => "Start a new analysis with analysis.start_analysis(…).".into(),

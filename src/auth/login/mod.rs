@@ -108,6 +108,10 @@ pub fn attempt(request: &Request) -> Result<Answer, Error> {
             .map(|_| Answer::NoMembership),
     };
     if let Some(answer) = refused {
+        if matches!(answer, Answer::TotpRequired) {
+            // Clients ask for the password first and for the code then. Nothing was guessed.
+            allowed.withdraw();
+        }
         fail(request, Some(account), answer.status());
         return Ok(answer);
     }
