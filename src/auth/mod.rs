@@ -3,9 +3,10 @@
 pub mod api_keys;
 pub mod caller;
 pub mod lockout;
+pub mod login;
 pub mod outcomes;
-pub mod rate_limits;
 pub mod passwords;
+pub mod rate_limits;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
