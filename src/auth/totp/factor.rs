@@ -71,7 +71,7 @@ impl Factor {
         as_owner(|| {
             update(
                 "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
-                        u.totp_confirmed_at IS NOT NULL, u.last_code_step \
+                        u.totp_confirmed_at IS NOT NULL, u.second_factor_step \
                  FROM auth.users AS u WHERE u.id = $1 FOR NO KEY UPDATE",
                 &[to_datum(user_id).into()],
                 |rows| {
@@ -100,7 +100,7 @@ impl Factor {
         as_owner(|| {
             update(
                 "UPDATE auth.users \
-                 SET totp_secret = $2, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = $2, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1",
                 &[to_datum(self.user_id).into(), stored.into()],
                 |_| Ok(()),
@@ -141,7 +141,7 @@ impl Factor {
         };
         as_owner(|| {
             update(
-                "UPDATE auth.users SET last_code_step = $2 WHERE id = $1",
+                "UPDATE auth.users SET second_factor_step = $2 WHERE id = $1",
                 &[to_datum(self.user_id).into(), step.into()],
                 |_| Ok(()),
             );
@@ -214,7 +214,7 @@ impl Factor {
             self.delete_recovery_codes();
             update_one::<bool>(
                 "UPDATE auth.users \
-                 SET totp_secret = NULL, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = NULL, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1 AND totp_secret IS NOT NULL RETURNING true",
                 &[to_datum(self.user_id).into()],
             )
