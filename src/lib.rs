@@ -48,5 +48,6 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::password_resets::settings::define();
     auth::totp::settings::define();
 }

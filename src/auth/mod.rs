@@ -4,6 +4,7 @@ pub mod api_keys;
 pub mod caller;
 pub mod lockout;
 pub mod outcomes;
+pub mod password_resets;
 pub mod passwords;
 pub mod sessions;
 pub mod settings;

@@ -165,6 +165,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "tenancy/isolation.sql",
     "tenancy/authorship.sql",
     "auth/api_keys.sql",
+    "auth/password_resets.sql",
     "auth/totp.sql",
     "analysis/functions.sql",
     "telemetry/functions.sql",

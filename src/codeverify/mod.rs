@@ -17,3 +17,4 @@ pub mod segment;
 pub mod settings;
 pub mod snapshot;
 pub mod sql;
+pub mod subtransaction;

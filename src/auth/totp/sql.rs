@@ -155,7 +155,7 @@ fn begin(user_id: Uuid) -> Result<Attempt, JsonB> {
         Verdict::Go(attempt) => Ok(attempt),
         Verdict::Locked { until } => Err(JsonB(json!({
             "status": "locked",
-            "locked_until": until.and_then(time),
+            "retry_at": until.and_then(time),
         }))),
     }
 }
