@@ -15,7 +15,7 @@ use crate::tenancy::sql::{from_datum, to_datum};
 /// What became of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Redemption {
-    Done { user_id: Uuid, sessions: i64 },
+    Done { user_id: Uuid, sessions: usize },
     Invalid,
     Expired,
     Used,

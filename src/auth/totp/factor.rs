@@ -33,8 +33,8 @@ impl State {
         }
     }
 
-    /// Of a user, without locking it. None for an unknown one.
-    pub fn of(user_id: Uuid) -> Option<State> {
+    /// Of a user, without locking it.
+    pub fn of(user_id: Uuid) -> Result<State, Error> {
         as_owner(|| {
             select(
                 "SELECT u.totp_secret IS NOT NULL, u.totp_confirmed_at IS NOT NULL \
@@ -52,6 +52,7 @@ impl State {
                 },
             )
         })
+        .ok_or_else(|| unknown(user_id))
     }
 }
 
@@ -66,8 +67,8 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Reads what there is of a user, and locks it until the transaction ends. None for an unknown user.
-    pub fn lock(user_id: Uuid) -> Option<Factor> {
+    /// Reads what there is of a user, and locks it until the transaction ends.
+    pub fn lock(user_id: Uuid) -> Result<Factor, Error> {
         as_owner(|| {
             update(
                 "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
@@ -90,6 +91,7 @@ impl Factor {
                 },
             )
         })
+        .ok_or_else(|| unknown(user_id))
     }
 
     /// Gives the user a new seed, which is not in force yet.
@@ -228,6 +230,12 @@ impl Factor {
             &[to_datum(self.user_id).into()],
             |_| Ok(()),
         );
+    }
+}
+
+fn unknown(user_id: Uuid) -> Error {
+    Error::NoSuchUser {
+        user_id: user_id.to_string(),
     }
 }
 
