@@ -47,6 +47,7 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::password_resets::settings::define();
     auth::totp::settings::define();
     if preloading {
         auth::rate_limits::settings::define();

@@ -5,6 +5,7 @@ pub mod caller;
 pub mod lockout;
 pub mod login;
 pub mod outcomes;
+pub mod password_resets;
 pub mod passwords;
 pub mod rate_limits;
 pub mod sessions;

@@ -167,6 +167,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "tenancy/authorship.sql",
     "auth/lockout.sql",
     "auth/api_keys.sql",
+    "auth/password_resets.sql",
     "auth/users.sql",
     "auth/passwords.sql",
     "auth/login.sql",
