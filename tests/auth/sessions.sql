@@ -217,3 +217,142 @@ INSERT INTO tap.answer SELECT 'old 1', auth.refresh_session(tap.token('cv_refres
 INSERT INTO tap.answer SELECT 'old 2', auth.refresh_session(answer ->> 'refresh_token') FROM tap.answer WHERE name = 'old 1';
 RESET SESSION AUTHORIZATION;
 UPDATE auth.sessions SET refreshed_at = clock_timestamp() - interval '10.001 seconds' WHERE id = tap.id('late');
+CALL tap.act();
+SELECT is(
+    auth.refresh_session(tap.token('cv_refresh_', 'late')),
+    '{"status": "reused", "session_id": null, "session_token": null, "session_token_expires_at": null, "refresh_token": null, "expires_at": null}',
+    'theft: the parent after more than 10 seconds');
+SELECT is(auth.refresh_session(tap.token('cv_refresh_', 'old')) ->> 'status', 'reused', 'theft: an older token, however soon');
+SELECT is(
+    auth.refresh_session(t.answer ->> 'refresh_token') ->> 'status', 'revoked', 'which ends the session for the token ' || t.name)
+FROM tap.answer AS t
+WHERE t.name IN ('late', 'old 1', 'old 2');
+SELECT is(
+    auth.authenticate_session(t.answer ->> 'session_token') ->> 'status', CASE t.name WHEN 'old 1' THEN 'invalid' ELSE 'revoked' END,
+    'and for the session token ' || t.name)
+FROM tap.answer AS t
+WHERE t.name IN ('late', 'old 1', 'old 2');
+RESET SESSION AUTHORIZATION;
+SELECT results_eq(
+    $$SELECT session_id, reason FROM auth.session_revocations ORDER BY session_id = tap.id('old')$$,
+    $$VALUES (tap.id('late'), 'reuse'), (tap.id('old'), 'reuse')$$, 'the reason is kept, once');
+
+-- Logging out, by whatever token of the session.
+CALL tap.begin_session('out by session token', 'owner of b', 'b');
+CALL tap.begin_session('out by refresh token', 'owner of b', 'b');
+CALL tap.begin_session('out by old token', 'owner of b', 'b');
+CALL tap.begin_session('out when expired', 'owner of b', 'b');
+UPDATE auth.sessions SET session_token_expires_at = now() - interval '1 second' WHERE id = tap.id('out when expired');
+CALL tap.act();
+INSERT INTO tap.answer SELECT 'out', auth.refresh_session(tap.token('cv_refresh_', 'out by old token'));
+SELECT is(auth.logout(tap.token(t.mark, t.name)), '{"status": "ok"}', t.name)
+FROM (VALUES ('cv_session_', 'out by session token'),
+             ('cv_refresh_', 'out by refresh token'),
+             ('cv_refresh_', 'out by old token'),
+             ('cv_session_', 'out when expired')) AS t (mark, name);
+SELECT is(auth.logout(tap.token('cv_session_', 'out by session token')), '{"status": "revoked"}', 'once');
+SELECT is(
+    auth.authenticate_session(tap.token('cv_session_', 'out by refresh token')) ->> 'status', 'revoked', 'nothing opens it any more');
+SELECT is(auth.refresh_session(answer ->> 'refresh_token') ->> 'status', 'revoked', 'nor prolongs it')
+FROM tap.answer
+WHERE name = 'out';
+
+-- The sessions of a user: for that user and the trusted back end.
+RESET SESSION AUTHORIZATION;
+UPDATE auth.sessions
+SET device_info = '{"agent": "Firefox"}', ip_address = '2001:db8::1', last_used = now() - interval '1 hour',
+    created_at = now() - interval '2 hours', expires_at = now() + interval '1 day'
+WHERE id = tap.id('laptop');
+UPDATE auth.sessions SET last_used = now() WHERE id = tap.id('phone');
+CALL tap.begin_session('ended', 'viewer of a', 'a');
+UPDATE auth.sessions SET expires_at = now() - interval '1 second' WHERE id = tap.id('ended');
+CALL tap.act('viewer', 'a');
+SELECT results_eq(
+    $$SELECT id, created_at, last_used, expires_at, device_info, ip_address FROM auth.list_sessions()$$,
+    $$
+        VALUES (tap.id('phone'),  now() - interval '1 hour',  now(),                     now() + interval '2 days', '{}'::jsonb,              NULL),
+               (tap.id('laptop'), now() - interval '2 hours', now() - interval '1 hour', now() + interval '1 day',  '{"agent": "Firefox"}', '2001:db8::1')
+    $$,
+    'a user lists the sessions that have not ended, the last used first');
+SELECT throws_ok($$SELECT * FROM auth.list_sessions(tap.id('viewer of b'))$$, 'VC014', NULL, 'and not those of others');
+SELECT throws_ok($$SELECT auth.revoke_sessions(tap.id('viewer of b'))$$, 'VC014', NULL, 'nor ends them all');
+SELECT is(auth.revoke_session(tap.id('other')), false, 'nor one: it is as if there were none');
+SELECT is(auth.revoke_session(tap.id('no session')), false, 'like one that there is not');
+SELECT is(auth.revoke_session(NULL), false, 'or NULL');
+SELECT is(auth.revoke_session(tap.id('ended')), false, 'or one that has expired');
+SELECT is(auth.revoke_session(tap.id('laptop')), true, 'a user ends a session from elsewhere');
+SELECT is(auth.revoke_session(tap.id('laptop')), false, 'once');
+SELECT is((SELECT count(*) FROM auth.list_sessions(tap.id('viewer of a'))), 1::bigint, 'it is listed no more');
+CALL tap.act('owner', 'a');
+SELECT throws_ok(
+    $$SELECT auth.revoke_sessions(tap.id('viewer of a'))$$, 'VC014', NULL,
+    'an owner ends no sessions of a member, who may be a member elsewhere');
+SELECT is(auth.revoke_session(tap.id('phone')), false, 'nor a single one');
+CALL tap.act();
+SELECT throws_ok('SELECT * FROM auth.list_sessions()', 'VC014', NULL, 'nobody has no sessions to list');
+SELECT throws_ok($$SELECT auth.revoke_session(tap.id('phone'))$$, 'VC014', NULL, 'nor to end');
+SELECT throws_ok('SELECT auth.revoke_sessions(NULL)', 'VC014', NULL, 'nor all of them');
+CALL tap.act('viewer', 'a', 'tap_service');
+SELECT throws_ok(
+    $$SELECT auth.revoke_sessions(tap.id('viewer of b'))$$, 'VC014', NULL, 'the service is one user while it acts for one');
+SELECT is(auth.revoke_session(tap.id('other')), false, 'in every respect');
+CALL tap.act(login => 'tap_service');
+SELECT results_eq(
+    $$SELECT id, is_current FROM auth.list_sessions(tap.id('viewer of b'))$$, $$VALUES (tap.id('other'), false)$$,
+    'else it lists those of anybody');
+SELECT throws_ok('SELECT * FROM auth.list_sessions()', 'VC014', NULL, 'by name');
+SELECT is(auth.revoke_session(tap.id('other')), true, 'and ends one');
+SELECT is(auth.revoke_session(tap.id('no session')), false, 'if there is one');
+SELECT is(auth.revoke_sessions(tap.id('viewer of a')), 1, 'or all');
+SELECT is(auth.revoke_sessions(tap.id('viewer of a')), 0, 'once');
+SELECT is(auth.revoke_sessions(tap.id('nobody')), 0, 'of nobody there are none');
+CALL tap.act();
+SELECT is(
+    auth.authenticate_session(tap.token('cv_session_', 'other')) ->> 'status', 'revoked', 'so nothing opens them any more');
+
+-- Who may call what.
+CALL tap.act(login => 'tap_ingest');
+SELECT throws_ok(t.call, '42501', NULL, 'a writer of logs has no ' || t.call)
+FROM (VALUES ($$SELECT auth.authenticate_session('x')$$), ($$SELECT auth.refresh_session('x')$$), ($$SELECT auth.logout('x')$$),
+             ('SELECT * FROM auth.list_sessions()'), ('SELECT auth.delete_expired_sessions()')) AS t (call);
+CALL tap.act('owner', 'a');
+SELECT throws_ok('SELECT auth.delete_expired_sessions()', '42501', NULL, 'an owner cleans nothing up');
+SELECT throws_ok(format('SELECT * FROM auth.%I', t.name), '42501', NULL, format('auth.%s is closed', t.name))
+FROM unnest(ARRAY['sessions', 'refresh_tokens', 'session_revocations']) AS t (name);
+
+-- The end of a session is remembered for a week, with the tokens that it had.
+RESET SESSION AUTHORIZATION;
+DELETE FROM auth.sessions WHERE user_id NOT IN (tap.id('viewer of a'), tap.id('owner of b'));
+UPDATE auth.sessions
+SET created_at = now() - interval '30 days', session_token_expires_at = now() - interval '10 days',
+    expires_at = now() - CASE user_id WHEN tap.id('viewer of a') THEN interval '7 days 1 second' ELSE interval '6 days' END;
+CALL tap.act(login => 'tap_admin');
+SELECT is(auth.delete_expired_sessions(2), 2, 'what ended more than a week ago is deleted in batches');
+SELECT is(auth.delete_expired_sessions(2), 1, 'until there is less');
+SELECT is(auth.delete_expired_sessions(), 0, 'and then nothing');
+RESET SESSION AUTHORIZATION;
+SELECT is((SELECT count(DISTINCT user_id) FROM auth.sessions), 1::bigint, 'what ended since then is kept');
+SELECT is_empty('SELECT FROM auth.refresh_tokens WHERE session_id NOT IN (SELECT id FROM auth.sessions)', 'the history goes with a session');
+SELECT is_empty(
+    'SELECT FROM auth.session_revocations WHERE session_id NOT IN (SELECT id FROM auth.sessions)', 'and so does its revocation');
+SELECT isnt_empty('SELECT FROM auth.session_revocations', 'others stay');
+
+-- What the ledger tells.
+SELECT set_eq(
+    $$SELECT DISTINCT action, payload ->> 'reason' FROM audits.audit_log WHERE action LIKE 'session.%'$$,
+    $$
+        VALUES ('session.refreshed',      NULL),
+               ('session.reuse_detected', NULL),
+               ('session.logged_out',     NULL),
+               ('session.revoked',        'revoked'),
+               ('session.failed',         'revoked'),
+               ('session.failed',         'expired'),
+               ('session.failed',         'no_membership')
+    $$,
+    'the ledger has what came of sessions');
+SELECT is_empty(
+    $$SELECT FROM audits.audit_log WHERE payload::text ~ 'cv_(session|refresh)_' OR payload::text ~ '[0-9a-f]{64}'$$,
+    'and no secret of theirs');
+
+SELECT * FROM finish();
+ROLLBACK;
