@@ -16,6 +16,7 @@ SELECT set_eq(
     $$
         VALUES ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
+               ('codeverify.encryption_key_file', 'superuser'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
