@@ -19,4 +19,6 @@ pub mod settings;
 pub mod shared_memory;
 pub mod snapshot;
 pub mod sql;
+pub mod subtransaction;
+pub mod time;
 pub mod worker;

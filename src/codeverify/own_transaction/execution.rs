@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::job::{Job, Reply};
+use crate::auth::outcomes::writing;
 use crate::codeverify::query::{update, update_one};
 use crate::tenancy::sql::to_datum;
 
@@ -15,6 +16,12 @@ pub fn execute(job: Job) -> Reply {
             want,
         } => take_lease(api_key_id, window_start, max, want),
         Job::RevokeSession { session_id, reason } => revoke_session(session_id, &reason),
+        Job::RecordOutcomes(entries) => {
+            for entry in &entries {
+                writing::write(entry, true);
+            }
+            Reply::Recorded
+        }
     }
 }
 

@@ -44,9 +44,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
+use crate::auth::outcomes;
 
 /// Everything that has its place in shared memory.
-const REGIONS: &[&dyn Region] = &[&databases::DATABASES];
+const REGIONS: &[&dyn Region] = &[
+    &databases::DATABASES,
+    &outcomes::OUTCOMES,
+    &outcomes::COUNTS,
+];
 
 const NAME: &std::ffi::CStr = c"codeverify";
 

@@ -1,5 +1,7 @@
 //! What a writer does.
 
+use crate::auth::outcomes;
+
 /// Writes what has changed of a database since it was last settled: a batch of it, at most.
 ///
 /// It runs in a transaction of its own, as codeverify_owner and with `lock_timeout` set. None when there is
@@ -16,4 +18,7 @@ pub struct Batch {
 }
 
 /// Everything that is flushed, under the name that errors are reported with.
-pub const STEPS: &[(&str, Step)] = &[];
+pub const STEPS: &[(&str, Step)] = &[
+    ("outcomes", outcomes::FLUSH_OUTCOMES),
+    ("unknown tokens", outcomes::FLUSH_UNKNOWN),
+];
