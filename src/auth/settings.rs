@@ -54,4 +54,5 @@ pub fn define() {
         GucContext::Suset,
         GucFlags::UNIT_MIN,
     );
+    super::lockout::settings::define();
 }

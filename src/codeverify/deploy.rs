@@ -165,6 +165,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "tenancy/functions.sql",
     "tenancy/isolation.sql",
     "tenancy/authorship.sql",
+    "auth/lockout.sql",
     "auth/api_keys.sql",
     "auth/sessions.sql",
     "auth/totp.sql",

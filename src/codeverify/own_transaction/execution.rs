@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use super::job::{Job, Reply};
+use crate::auth::lockout;
 use crate::auth::outcomes::writing;
 use crate::codeverify::query::{update, update_one};
 use crate::tenancy::sql::to_datum;
@@ -22,6 +23,7 @@ pub fn execute(job: Job) -> Reply {
             }
             Reply::Recorded
         }
+        Job::Attempt(step, subjects) => Reply::Attempt(lockout::take_on_rows(step, &subjects)),
     }
 }
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::auth::lockout::request::{Answer, Step, Subjects};
 use crate::auth::outcomes::entry::Entry;
 
 /// A piece of work. Nothing in it is a secret.
@@ -20,6 +21,8 @@ pub enum Job {
     RevokeSession { session_id: Uuid, reason: String },
     /// Tells of what came of attempts to get in.
     RecordOutcomes(Vec<Entry>),
+    /// Takes a step of an attempt to log in.
+    Attempt(Step, Subjects),
 }
 
 /// What came of it.
@@ -33,6 +36,7 @@ pub enum Reply {
     /// Whether the session was ended now.
     Revoked(bool),
     Recorded,
+    Attempt(Answer),
 }
 
 #[cfg(test)]

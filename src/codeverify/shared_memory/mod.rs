@@ -44,11 +44,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
-use crate::auth::outcomes;
+use crate::auth::{lockout, outcomes};
 
 /// Everything that has its place in shared memory.
 const REGIONS: &[&dyn Region] = &[
     &databases::DATABASES,
+    &lockout::ATTEMPTS,
     &outcomes::OUTCOMES,
     &outcomes::COUNTS,
 ];

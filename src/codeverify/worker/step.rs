@@ -1,6 +1,6 @@
 //! What a writer does.
 
-use crate::auth::outcomes;
+use crate::auth::{lockout, outcomes};
 
 /// Writes what has changed of a database since it was last settled: a batch of it, at most.
 ///
@@ -19,6 +19,7 @@ pub struct Batch {
 
 /// Everything that is flushed, under the name that errors are reported with.
 pub const STEPS: &[(&str, Step)] = &[
+    ("failed log-ins", lockout::FLUSH_ATTEMPTS),
     ("outcomes", outcomes::FLUSH_OUTCOMES),
     ("unknown tokens", outcomes::FLUSH_UNKNOWN),
 ];
