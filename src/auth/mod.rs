@@ -3,6 +3,7 @@
 pub mod api_keys;
 pub mod caller;
 pub mod lockout;
+pub mod login;
 pub mod outcomes;
 pub mod passwords;
 pub mod sessions;
