@@ -35,6 +35,8 @@ BEGIN
     INSERT INTO auth.sessions (user_id, session_token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
     INSERT INTO auth.refresh_tokens (token_hash, session_id)
     SELECT digest, s.id FROM auth.sessions AS s WHERE s.session_token_hash = digest;
+    INSERT INTO auth.session_revocations (session_id, reason)
+    SELECT s.id, 'revoked' FROM auth.sessions AS s WHERE s.session_token_hash = digest;
     INSERT INTO auth.email_verifications (user_id, email, token_hash, expires_at)
     VALUES (owner, o || '@example.org', digest, now() + interval '1 hour');
     INSERT INTO auth.recovery_codes (user_id, code_hash) VALUES (owner, digest);

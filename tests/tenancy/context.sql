@@ -30,6 +30,7 @@ SELECT set_eq(
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
+               ('codeverify.session_token_lifetime', 'superuser'),
                ('codeverify.user_id', 'superuser')
     $$,
     'every setting is a superuser''s');
