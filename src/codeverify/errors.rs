@@ -33,6 +33,8 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid invitation request: {problem}")]
+    InvalidInvitationRequest { problem: String },
     #[error("analysis {analysis_id} does not exist")]
     NoSuchAnalysis { analysis_id: String },
     #[error("analysis {analysis_id} is {status}, not running")]
@@ -141,6 +143,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC017", "unknown_permission"),
     ("VC018", "author_not_in_context"),
     ("VC020", "invalid_api_key_request"),
+    ("VC025", "invalid_invitation_request"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -181,6 +184,7 @@ impl Error {
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidInvitationRequest { .. } => "VC025",
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
@@ -277,7 +281,10 @@ impl Error {
             }
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
-                "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+                "See COMMENT ON FUNCTION auth.create_api_key and auth.rotate_api_key for what each argument may be.".into()
+            }
+            Error::InvalidInvitationRequest { .. } => {
+                "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
             }
             Error::NoSuchAnalysis { .. } => "Check the id and the organization in context.".into(),
             Error::AnalysisNotRunning { .. } => "Start a new analysis with analysis.start_analysis(…).".into(),

@@ -3,6 +3,7 @@
 pub mod deploy;
 pub mod doctor;
 pub mod errors;
+pub mod index_lookup;
 pub mod interrupts;
 pub mod jsonb;
 pub mod memory;
