@@ -77,6 +77,7 @@ SELECT set_eq(
     'auth.api_key_rate_buckets',
     'auth.api_keys',
     'auth.audit_logs',
+    'auth.invitation_uses',
     'auth.invitations',
     'auth.password_resets',
     'auth.sessions',
@@ -124,6 +125,7 @@ SELECT set_eq(
     'tenancy.org_memberships',
     'tenancy.organization_members',
     'tenancy.organizations',
+    'tenancy.permissions',
     'tenancy.services'],
     'the tables and views are those listed here');
 SELECT set_eq(

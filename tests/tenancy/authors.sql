@@ -4,7 +4,8 @@ SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
 
--- Every nullable reference to a user is such a column, but those listed: a user who signs in or is named by a log-in.
+-- Every nullable reference to a user is such a column, but those listed: a user who signs in or is named by a log-in, and
+-- who answers for an API key, which a key that makes another hands on; tenants write neither.
 SELECT set_eq(
     $$
         SELECT k.conrelid::regclass::text, a.attname::text
@@ -12,7 +13,7 @@ SELECT set_eq(
         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
         JOIN pg_roles AS r ON r.oid = (SELECT c.relowner FROM pg_class AS c WHERE c.oid = k.conrelid)
         WHERE k.contype = 'f' AND k.confrelid = 'auth.users'::regclass AND k.confdeltype = 'n' AND r.rolname = 'codeverify_owner'
-          AND k.conrelid <> 'auth.audit_logs'::regclass
+          AND k.conrelid NOT IN ('auth.audit_logs'::regclass, 'auth.api_keys'::regclass)
     $$,
     $$
         SELECT DISTINCT t.tgrelid::regclass::text, u.name
