@@ -31,8 +31,18 @@ BEGIN
     INSERT INTO auth.invitations (id, org_id, code_hash, uses) VALUES (tap.id('invitation of ' || o), org, digest, 1);
     INSERT INTO auth.invitation_uses (org_id, invitation_id, user_id, role)
     VALUES (org, tap.id('invitation of ' || o), tap.id('viewer of ' || o), 'viewer');
+    INSERT INTO auth.invitations (id, org_id, code_hash) VALUES (tap.id('invitation of ' || o), org, digest);
+    INSERT INTO auth.invitation_uses (org_id, invitation_id, user_id, role)
+    VALUES (org, tap.id('invitation of ' || o), developer, 'member');
     INSERT INTO auth.audit_logs (org_id, user_id, action) VALUES (org, owner, 'login');
     INSERT INTO auth.sessions (user_id, session_token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
+    INSERT INTO auth.refresh_tokens (token_hash, session_id)
+    SELECT digest, s.id FROM auth.sessions AS s WHERE s.session_token_hash = digest;
+    INSERT INTO auth.email_verifications (user_id, email, token_hash, expires_at)
+    VALUES (owner, o || '@example.org', digest, now() + interval '1 hour');
+    INSERT INTO auth.recovery_codes (user_id, code_hash) VALUES (owner, digest);
+    INSERT INTO auth.login_attempts (subject_hash, kind) VALUES (digest, 'account');
+    INSERT INTO auth.jwt_keys (algorithm, public_key, issuer) VALUES ('EdDSA', 'PEM', o);
     INSERT INTO auth.password_resets (user_id, token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
 
     -- scm

@@ -3,6 +3,9 @@
 COMMENT ON FUNCTION codeverify.find_key_fault() IS
     'What is wrong with the file that codeverify.ledger_key_file names, in words; NULL when nothing is.';
 
+COMMENT ON FUNCTION codeverify.find_encryption_fault() IS
+    'What is wrong with the file that codeverify.encryption_key_file names, in words; NULL when nothing is.';
+
 COMMENT ON FUNCTION codeverify.is_preloaded() IS
     'Whether the server loaded the library when it started, by shared_preload_libraries.';
 
@@ -198,6 +201,11 @@ AS $function$
                codeverify.find_key_fault(),
                'checkpoints are signed',
                'Put what audits.create_signing_key() gives into a file of the server''s user, mode 0600, off the data volume, and set codeverify.ledger_key_file.'
+        UNION ALL
+        SELECT 'encryption_key', 'warning',
+               codeverify.find_encryption_fault(),
+               'secrets at rest can be encrypted',
+               'Put what codeverify.create_encryption_key() gives into a file of the server''s user, mode 0600, off the data volume, and set codeverify.encryption_key_file.'
         UNION ALL
         SELECT 'ledger_triggers', 'error',
                'the ledger is not guarded: ' || (SELECT pg_catalog.string_agg(u.fault, ', ') FROM codeverify.list_unguarded() AS u (fault)),

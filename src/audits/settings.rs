@@ -4,6 +4,8 @@ use std::ffi::CString;
 
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting};
 
+use crate::codeverify::settings::text;
+
 /// Most lanes that an organization's ledger may have; a CHECK of the tables says so too.
 pub const MAX_LANES: i32 = 32;
 
@@ -30,13 +32,6 @@ pub fn key_file() -> Option<String> {
 /// The name of this ledger in its checkpoints.
 pub fn origin() -> Option<String> {
     text(&ORIGIN)
-}
-
-fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
-    setting
-        .get()
-        .and_then(|value| value.into_string().ok())
-        .filter(|value| !value.is_empty())
 }
 
 /// Registers the settings with the server.

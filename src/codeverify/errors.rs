@@ -121,6 +121,8 @@ pub enum Error {
     TreeDamaged { problem: String },
     #[error("only the user in context or codeverify_service may do this")]
     NotYourUser,
+    #[error("secrets at rest cannot be encrypted or decrypted: {problem}")]
+    UnusableEncryptionKey { problem: &'static str },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -143,6 +145,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC017", "unknown_permission"),
     ("VC018", "author_not_in_context"),
     ("VC020", "invalid_api_key_request"),
+    ("VC024", "unusable_encryption_key"),
     ("VC025", "invalid_invitation_request"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
@@ -213,6 +216,7 @@ impl Error {
             | Error::NoSuchLeaf { .. }
             | Error::NotAContinuation { .. } => "VC056",
             Error::TreeDamaged { .. } => "VC057",
+            Error::UnusableEncryptionKey { .. } => "VC024",
             Error::NoRandomness => "VC090",
         }
     }
@@ -335,6 +339,9 @@ impl Error {
             Error::NotAContinuation { .. } => "Give the smaller size first.".into(),
             Error::TreeDamaged { .. } => {
                 "Somebody changed audits.merkle_tiles or audits.checkpoints: compare with audits.verify_against(note) and a note that was kept outside, and restore from a backup.".into()
+            }
+            Error::UnusableEncryptionKey { .. } => {
+                "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }

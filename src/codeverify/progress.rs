@@ -7,13 +7,16 @@ use std::ffi::{c_int, CStr};
 
 use pgrx::pg_sys;
 
+use super::encryption::columns::Column;
+
 /// What may take long. The view codeverify.progress tells it by the table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub enum Operation {
     Import,
     Verify,
     Archive,
     Checkpoint,
+    Reencrypt(&'static Column),
 }
 
 impl Operation {
@@ -23,12 +26,13 @@ impl Operation {
             Operation::Verify => (c"audits", c"audit_log"),
             Operation::Archive => (c"audits", c"archives"),
             Operation::Checkpoint => (c"audits", c"checkpoints"),
+            Operation::Reencrypt(column) => (column.schema, column.table),
         }
     }
 
     fn command(self) -> u32 {
         match self {
-            Operation::Import => pg_sys::PROGRESS_COPY_COMMAND_FROM,
+            Operation::Import | Operation::Reencrypt(_) => pg_sys::PROGRESS_COPY_COMMAND_FROM,
             Operation::Verify | Operation::Archive | Operation::Checkpoint => {
                 pg_sys::PROGRESS_COPY_COMMAND_TO
             }

@@ -1,5 +1,7 @@
 //! Settings of the extension itself. Those of the tenant's context are in `tenancy::settings`.
 
+use std::ffi::CString;
+
 use pgrx::{GucContext, GucFlags, GucRegistry, GucSetting, PostgresGucEnum};
 
 /// What CREATE EXTENSION does about the tables.
@@ -16,10 +18,24 @@ pub enum DeployMode {
 
 static DEPLOY: GucSetting<DeployMode> = GucSetting::<DeployMode>::new(DeployMode::on);
 static SARIF_MAX_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+static ENCRYPTION_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Largest SARIF log that `analysis.import_sarif` takes, in bytes.
 pub fn sarif_max_bytes() -> usize {
     usize::try_from(SARIF_MAX_SIZE.get()).unwrap_or(0) * 1024
+}
+
+/// The file with the keys of secrets at rest.
+pub fn encryption_key_file() -> Option<String> {
+    text(&ENCRYPTION_KEY_FILE)
+}
+
+/// The value of a setting; None for an empty one.
+pub fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
+    setting
+        .get()
+        .and_then(|value| value.into_string().ok())
+        .filter(|value| !value.is_empty())
 }
 
 /// Registers the settings with the server.
@@ -41,5 +57,13 @@ pub fn define() {
         256 * 1024,
         GucContext::Suset,
         GucFlags::UNIT_KB,
+    );
+    GucRegistry::define_string_guc(
+        c"codeverify.encryption_key_file",
+        c"File with the keys that secrets in tables are encrypted under.",
+        c"A line for each, as codeverify.create_encryption_key() makes it: the first encrypts, all decrypt. Keep it off the data volume. Empty means that no secret can be stored or read.",
+        &ENCRYPTION_KEY_FILE,
+        GucContext::Suset,
+        GucFlags::SUPERUSER_ONLY,
     );
 }

@@ -4,18 +4,7 @@ SELECT plan(32);
 -- No entries but those made here.
 SET LOCAL codeverify.capture = off;
 \ir ../two_tenants.sql
-
-CREATE FUNCTION tap.key_file() RETURNS text LANGUAGE sql AS $$SELECT '/tmp/codeverify_tap_key_' || pg_backend_pid()$$;
-CREATE FUNCTION tap.write_key_file(content text, mode text DEFAULT '600')
-RETURNS void
-LANGUAGE plpgsql
-AS $function$
-BEGIN
-    EXECUTE format(
-        'COPY (SELECT unnest(%L::text[])) TO PROGRAM %L',
-        string_to_array(content, E'\n'), format('umask 077; cat > %1$s; chmod %2$s %1$s', tap.key_file(), mode));
-END
-$function$;
+\ir ../key_files.sql
 
 -- The example of C2SP signed-note, and the one of its first implementation.
 SELECT ok(audits.verify_note(v.note, v.key), 'a published note verifies')
@@ -92,6 +81,6 @@ SELECT is((SELECT audits.verify_against(f.note) ->> 'status' FROM tap.former AS 
 SELECT set_config('codeverify.ledger_origin', E'a\nb', true);
 SELECT throws_ok('SELECT audits.checkpoint()', 'VC055', 'the ledger''s origin cannot be written in a checkpoint', 'an origin is one line');
 
-COPY (SELECT) TO PROGRAM 'rm /tmp/codeverify_tap_key_*';
+SELECT tap.remove_key_file();
 SELECT * FROM finish();
 ROLLBACK;

@@ -35,6 +35,10 @@ VALUES
     ('signing_key', NULL, 'SET LOCAL codeverify.ledger_key_file = ''/''', '^warning: .*it is not a regular file'),
     ('signing_key', NULL, 'SET LOCAL codeverify.ledger_key_file = ''PG_VERSION''', '^warning: .*its content is not a key'),
     ('signing_key', NULL, 'SET LOCAL codeverify.ledger_key_file = ''/etc/passwd''', '^warning: .*others than its owner'),
+    ('encryption_key', NULL, 'SET LOCAL codeverify.encryption_key_file = ''''', '^warning: .*not set: there can be no second factors'),
+    ('encryption_key', NULL, 'SET LOCAL codeverify.encryption_key_file = ''/nowhere/key''', '^warning: .*it does not exist: users with a second factor'),
+    ('encryption_key', NULL, 'SET LOCAL codeverify.encryption_key_file = ''PG_VERSION''', '^warning: .*its content is not a key'),
+    ('encryption_key', NULL, 'SET LOCAL codeverify.encryption_key_file = ''/etc/passwd''', '^warning: .*others than its owner'),
     ('ledger_triggers', NULL, 'ALTER TABLE audits.audit_log DISABLE TRIGGER audit_log_refuse_changes', '^error: .*audits.audit_log without audits.refuse_change'),
     ('ledger_triggers', NULL, 'ALTER TABLE audits.audit_log_default ENABLE TRIGGER audit_log_refuse_changes', '^error: .*audits.audit_log_default without'),
     ('ledger_triggers', NULL, 'ALTER TABLE audits.audit_log_default ENABLE REPLICA TRIGGER audit_log_chain_entry', '^error: .*audits.audit_log_default without audits.chain_entry'),
@@ -92,7 +96,7 @@ FROM tap.ailment AS a
 ORDER BY a.place;
 -- What these leave aside is settled by the test's own installation.
 SELECT matches(tap.diagnose(coalesce(a.cure, 'SELECT'), a.check_name), '^ok: [^*]*$', 'healthy: ' || coalesce(a.cure, a.check_name))
-FROM (SELECT DISTINCT a.check_name, a.cure FROM tap.ailment AS a WHERE a.check_name <> 'signing_key' AND a.cure IS DISTINCT FROM 'DROP SCHEMA public CASCADE') AS a
+FROM (SELECT DISTINCT a.check_name, a.cure FROM tap.ailment AS a WHERE a.check_name NOT IN ('signing_key', 'encryption_key') AND a.cure IS DISTINCT FROM 'DROP SCHEMA public CASCADE') AS a
 ORDER BY 1;
 
 -- A setting that names where a secret is, or what it looks like, is none.

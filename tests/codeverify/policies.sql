@@ -131,7 +131,12 @@ SELECT set_eq(
         'audits.retention_locks',
         'audits.subject_keys',
         'audits.verifications',
+        'auth.email_verifications',
+        'auth.jwt_keys',
+        'auth.login_attempts',
         'auth.password_resets',
+        'auth.recovery_codes',
+        'auth.refresh_tokens',
         'auth.sessions'
     ],
     'these tables have no policy that allows anything');

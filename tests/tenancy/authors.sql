@@ -13,7 +13,9 @@ SELECT set_eq(
         JOIN pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
         JOIN pg_roles AS r ON r.oid = (SELECT c.relowner FROM pg_class AS c WHERE c.oid = k.conrelid)
         WHERE k.contype = 'f' AND k.confrelid = 'auth.users'::regclass AND k.confdeltype = 'n' AND r.rolname = 'codeverify_owner'
-          AND k.conrelid NOT IN ('auth.audit_logs'::regclass, 'auth.api_keys'::regclass)
+          AND k.conrelid <> 'auth.audit_logs'::regclass
+          -- Made by functions only, and by a key in the name of the user who made that.
+          AND k.conrelid <> 'auth.api_keys'::regclass
     $$,
     $$
         SELECT DISTINCT t.tgrelid::regclass::text, u.name

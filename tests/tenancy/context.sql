@@ -11,18 +11,21 @@ AS $function$
 $function$;
 
 -- The settings themselves.
-SELECT results_eq(
-    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' ORDER BY s.name$$,
+SELECT set_eq(
+    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
     $$
         VALUES ('codeverify.api_key_id', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
+               ('codeverify.encryption_key_file', 'superuser'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
+               ('codeverify.session_absolute_timeout', 'superuser'),
+               ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.user_id', 'superuser')
     $$,
     'every setting is a superuser''s');

@@ -11,38 +11,19 @@
 //! What is stored says where it belongs, and does not decrypt when that is changed: a ciphertext that is copied
 //! into another organization's ledger stays closed there.
 
-use aes_gcm::aead::{Aead, KeyInit, Payload};
-use aes_gcm::{Aes256Gcm, Key, Nonce};
 use base64::engine::general_purpose::STANDARD as BASE64;
 use base64::Engine;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+pub use crate::codeverify::encryption::aes::Key as SubjectKey;
+use crate::codeverify::encryption::aes::NONCE;
+
 const VERSION: u8 = 1;
 const SALT: usize = 32;
-const NONCE: usize = 12;
 const HEADER: usize = 2 + 16 + 16 + 16 + NONCE;
 const DOMAIN: &[u8] = b"codeverify personal field";
-
-/// The key of a subject, wiped when it is dropped.
-pub struct SubjectKey(Zeroizing<[u8; 32]>);
-
-impl SubjectKey {
-    /// None unless there are 32 bytes.
-    pub fn from_bytes(bytes: &[u8]) -> Option<SubjectKey> {
-        let mut key = Zeroizing::new([0; 32]);
-        if bytes.len() != key.len() {
-            return None;
-        }
-        key.copy_from_slice(bytes);
-        Some(SubjectKey(key))
-    }
-
-    fn cipher(&self) -> Aes256Gcm {
-        Aes256Gcm::new(&Key::<Aes256Gcm>::from(*self.0))
-    }
-}
 
 /// Where an encrypted value belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,11 +63,7 @@ pub fn seal<E>(
     bytes.extend_from_slice(place.event_id.as_bytes());
     bytes.extend_from_slice(place.key_id.as_bytes());
     bytes.extend_from_slice(&nonce);
-    let payload = Payload {
-        msg: &plaintext,
-        aad: &associated_data(&bytes, subject),
-    };
-    let Ok(ciphertext) = key.cipher().encrypt(&Nonce::from(nonce), payload) else {
+    let Some(ciphertext) = key.encrypt(nonce, &plaintext, &associated_data(&bytes, subject)) else {
         return Ok(None);
     };
     bytes.extend_from_slice(&ciphertext);
@@ -130,15 +107,7 @@ impl Opened {
     ) -> Option<Zeroizing<String>> {
         let (header, ciphertext) = self.bytes.split_at_checked(HEADER)?;
         let nonce: [u8; NONCE] = header.get(HEADER - NONCE..)?.try_into().ok()?;
-        let payload = Payload {
-            msg: ciphertext,
-            aad: &associated_data(header, subject),
-        };
-        let plaintext = key
-            .cipher()
-            .decrypt(&Nonce::from(nonce), payload)
-            .map(Zeroizing::new)
-            .ok()?;
+        let plaintext = key.decrypt(nonce, ciphertext, &associated_data(header, subject))?;
         if commit(&plaintext) != commitment {
             return None;
         }

@@ -7,8 +7,9 @@ use pgrx::pg_sys;
 use serde_json::{json, Value};
 use uuid::Uuid;
 
-use super::stored::{clock, StoredKey};
+use super::stored::StoredKey;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
+use crate::codeverify::latest;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::tenancy::settings;
@@ -65,7 +66,7 @@ pub fn note_refusal(key: &StoredKey, reason: &'static str) {
 }
 
 fn is_told(key_id: Uuid, reason: &'static str) -> bool {
-    let now = clock();
+    let now = latest::now();
     REFUSALS.with_borrow_mut(|refusals| {
         let told = refusals.get(&(key_id, reason)).copied();
         if told.is_some_and(|told| told > now.saturating_sub(MINUTE)) {

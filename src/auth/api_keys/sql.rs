@@ -8,12 +8,13 @@ use uuid::Uuid;
 
 use super::outcome::{note_refusal, note_use, record};
 use super::scopes::Scopes;
-use super::stored::{clock, StoredKey, MOST_GENERATIONS};
+use super::stored::{StoredKey, MOST_GENERATIONS};
 use crate::auth::caller::is_service;
 use crate::auth::outcomes::{count_unknown, Unknown};
 use crate::auth::tokens::{Kind, Token};
 use crate::codeverify::errors::Error;
 use crate::codeverify::jsonb::{from_text, Jsonb, JsonbArgument};
+use crate::codeverify::latest;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select_one, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
@@ -248,7 +249,7 @@ fn rotate_api_key(
             "a key rotates itself and the keys that it has made, and no others",
         ));
     }
-    if let Err(fault) = found.role(&found.scopes(), clock()) {
+    if let Err(fault) = found.role(&found.scopes(), latest::now()) {
         return not_rotated(fault.status());
     }
     // Who rotates a key knows its text, so it ends with their membership from then on.
@@ -351,15 +352,15 @@ fn authenticate_api_key(
     api_key: Option<&str>,
     required_scope: default!(Option<&str>, "NULL"),
 ) -> Option<Jsonb> {
-    let Some(key) = api_key
-        .and_then(|text| Token::parse(Kind::ApiKey, text))
-        .and_then(|token| StoredKey::find(&token))
-    else {
+    let Some(token) = api_key.and_then(|text| Token::parse(Kind::ApiKey, text)) else {
+        return refused("invalid");
+    };
+    let Some(key) = StoredKey::find(&token) else {
         count_unknown(Unknown::ApiKey);
         return refused("invalid");
     };
     let scopes = key.scopes();
-    let role = match key.role(&scopes, clock()) {
+    let role = match key.role(&scopes, latest::now()) {
         Ok(role) => role,
         Err(fault) => {
             note_refusal(&key, fault.reason());

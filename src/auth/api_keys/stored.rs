@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 
-use pgrx::{pg_sys, FromDatum};
+use pgrx::FromDatum;
 use uuid::Uuid;
 
 use super::scopes::Scopes;
@@ -222,10 +222,4 @@ fn text(row: &Row, column: i16) -> Option<String> {
 
 fn timestamp(row: &Row, column: i16) -> Option<i64> {
     row.get(column).map(|datum| datum.value() as i64)
-}
-
-/// The time by the clock, not that of the transaction's start.
-pub fn clock() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
 }

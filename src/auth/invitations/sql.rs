@@ -7,12 +7,13 @@ use serde_json::{json, Value};
 use uuid::Uuid;
 
 use super::acceptance::{Inviter, Presented, Verdict};
-use crate::auth::api_keys::stored::{clock, member_role, StoredKey};
+use crate::auth::api_keys::stored::{member_role, StoredKey};
 use crate::auth::caller::{is_service, require_self_or_service};
 use crate::auth::outcomes::{count_unknown, record_failure, record_success, Outcome, Unknown};
 use crate::auth::tokens::{Kind, Token};
 use crate::auth::users::email::normalise;
 use crate::codeverify::errors::Error;
+use crate::codeverify::latest;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, select_one, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
@@ -176,10 +177,10 @@ fn outcome(
 fn accept_invitation(code: Option<&str>, user_id: Option<pgrx::Uuid>) -> JsonB {
     let user_id = or_raise(user_id.map(from_datum).ok_or(Error::NotYourUser));
     or_raise(require_self_or_service(user_id));
-    let found = code
-        .and_then(|text| Token::parse(Kind::Invitation, text))
-        .and_then(|code| as_owner(|| Invitation::find(&code)));
-    let Some(found) = found else {
+    let Some(code) = code.and_then(|text| Token::parse(Kind::Invitation, text)) else {
+        return answer("invalid", None);
+    };
+    let Some(found) = as_owner(|| Invitation::find(&code)) else {
         count_unknown(Unknown::Invitation);
         return answer("invalid", None);
     };
@@ -332,7 +333,7 @@ impl Invitation {
     fn inviter(&self) -> Inviter {
         if let Some(key_id) = self.api_key_id {
             return StoredKey::find_by_id(key_id)
-                .and_then(|key| key.role(&key.scopes(), clock()).ok())
+                .and_then(|key| key.role(&key.scopes(), latest::now()).ok())
                 .map_or(Inviter::Gone, Inviter::Acting);
         }
         match self.created_by {

@@ -1,18 +1,48 @@
-//! The file with the key of checkpoints: whether checkpoints can be signed with it, and whether it is where it should be.
+//! Files with keys: whether they can be used, and whether they are where they should be.
 
 use std::fs::canonicalize;
 use std::path::Path;
 
-use crate::audits::checkpoints::key_file::read;
+use crate::audits::checkpoints::key_file;
+use crate::codeverify::encryption::keys;
 
-/// What is wrong with the key file, as doctor() says it: never where it is, or what is in it.
-pub fn find_fault(path: Option<&Path>, data_directory: &Path) -> Option<String> {
+/// A setting that names a key file, and how a fault of it is told.
+pub struct KeyFile {
+    setting: &'static str,
+    unset: &'static str,
+    unusable: &'static str,
+    inside: &'static str,
+    problem: fn(&Path) -> Option<&'static str>,
+}
+
+/// The key that signs checkpoints.
+pub const SIGNING: KeyFile = KeyFile {
+    setting: "codeverify.ledger_key_file",
+    unset: "checkpoints are unsigned",
+    unusable: "no checkpoints are made",
+    inside: "the key of checkpoints",
+    problem: |path| key_file::read(path).err(),
+};
+
+/// The keys of secrets at rest.
+pub const ENCRYPTION: KeyFile = KeyFile {
+    setting: "codeverify.encryption_key_file",
+    unset: "there can be no second factors and no shared secrets",
+    unusable: "users with a second factor cannot log in",
+    inside: "the key of secrets at rest",
+    problem: |path| keys::read(path).err(),
+};
+
+/// What is wrong with a key file, as doctor() says it: never where it is, or what is in it.
+pub fn find_fault(file: &KeyFile, path: Option<&Path>, data_directory: &Path) -> Option<String> {
+    let setting = file.setting;
     let Some(path) = path else {
-        return Some("codeverify.ledger_key_file is not set: checkpoints are unsigned".into());
+        return Some(format!("{setting} is not set: {}", file.unset));
     };
-    if let Err(problem) = read(path) {
+    if let Some(problem) = (file.problem)(path) {
         return Some(format!(
-            "the file that codeverify.ledger_key_file names cannot be used, {problem}: no checkpoints are made"
+            "the file that {setting} names cannot be used, {problem}: {}",
+            file.unusable
         ));
     }
     let is_inside = || {
@@ -20,8 +50,10 @@ pub fn find_fault(path: Option<&Path>, data_directory: &Path) -> Option<String> 
         Some(canonicalize(path).ok()?.starts_with(directory))
     };
     is_inside().unwrap_or(false).then(|| {
-        "the key of checkpoints is inside the data directory: who copies the one has the other"
-            .into()
+        format!(
+            "{} is inside the data directory: who copies the one has the other",
+            file.inside
+        )
     })
 }
 
@@ -55,7 +87,7 @@ mod tests {
         }
 
         fn fault(&self, path: &Path) -> String {
-            find_fault(Some(path), &self.0.join("data")).unwrap_or_default()
+            find_fault(&SIGNING, Some(path), &self.0.join("data")).unwrap_or_default()
         }
     }
 
@@ -76,7 +108,7 @@ mod tests {
     #[test]
     fn a_key_must_be_there() {
         let scratch = Scratch::new("missing");
-        let unset = find_fault(None, &scratch.0).unwrap_or_default();
+        let unset = find_fault(&SIGNING, None, &scratch.0).unwrap_or_default();
         assert!(unset.contains("unsigned"), "{unset}");
         for (path, problem) in [
             (scratch.0.join("none"), "it does not exist"),
@@ -97,5 +129,19 @@ mod tests {
         let link = scratch.0.join("link");
         std::os::unix::fs::symlink(&inside, &link).expect("a link");
         assert!(scratch.fault(&link).contains("inside"), "through a link");
+    }
+
+    #[test]
+    fn each_file_holds_its_own_kind_of_key() {
+        let scratch = Scratch::new("kind");
+        let signing = scratch.file("signing", 0o600);
+        let fault = find_fault(&ENCRYPTION, Some(&signing), &scratch.0).unwrap_or_default();
+        assert!(fault.contains("its content is not a key"), "{fault}");
+        let encryption = scratch.0.join("encryption");
+        write(&encryption, format!("k:{}=", "A".repeat(43))).expect("a file");
+        set_permissions(&encryption, Permissions::from_mode(0o600)).expect("its mode");
+        let data = scratch.0.join("data");
+        assert_eq!(find_fault(&ENCRYPTION, Some(&encryption), &data), None);
+        assert!(find_fault(&SIGNING, Some(&encryption), &data).is_some());
     }
 }

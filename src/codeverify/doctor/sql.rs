@@ -5,22 +5,40 @@ use std::path::Path;
 
 use pgrx::prelude::*;
 
-use super::key_file::find_fault;
+use super::key_file::{find_fault, KeyFile, ENCRYPTION, SIGNING};
 use super::preload;
-use crate::audits::settings;
+use crate::audits;
+use crate::codeverify::settings;
 
 extension_sql_file!(
     "../../../sql/codeverify/doctor.sql",
     name = "codeverify_doctor",
-    requires = [find_key_fault, is_preloaded, "audits_guard"]
+    requires = [
+        find_key_fault,
+        find_encryption_fault,
+        is_preloaded,
+        "audits_guard"
+    ]
 );
 
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
 fn find_key_fault() -> Option<String> {
-    let path = settings::key_file();
+    fault(&SIGNING, audits::settings::key_file())
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
+fn find_encryption_fault() -> Option<String> {
+    fault(&ENCRYPTION, settings::encryption_key_file())
+}
+
+fn fault(file: &KeyFile, path: Option<String>) -> Option<String> {
     // SAFETY: the server sets it when it starts and never changes it.
     let data_directory = unsafe { CStr::from_ptr(pg_sys::DataDir) }.to_string_lossy();
-    find_fault(path.as_deref().map(Path::new), Path::new(&*data_directory))
+    find_fault(
+        file,
+        path.as_deref().map(Path::new),
+        Path::new(&*data_directory),
+    )
 }
 
 #[pg_extern(schema = "codeverify", stable, parallel_safe)]
