@@ -28,9 +28,6 @@ BEGIN
     VALUES (tap.id('key of ' || o), org, 'seeded', digest, 'cv_live_' || o, service);
     INSERT INTO auth.api_key_rate_buckets (org_id, api_key_id, window_start)
     VALUES (org, tap.id('key of ' || o), '2026-01-01 00:00+00');
-    INSERT INTO auth.invitations (id, org_id, code_hash, uses) VALUES (tap.id('invitation of ' || o), org, digest, 1);
-    INSERT INTO auth.invitation_uses (org_id, invitation_id, user_id, role)
-    VALUES (org, tap.id('invitation of ' || o), tap.id('viewer of ' || o), 'viewer');
     INSERT INTO auth.invitations (id, org_id, code_hash) VALUES (tap.id('invitation of ' || o), org, digest);
     INSERT INTO auth.invitation_uses (org_id, invitation_id, user_id, role)
     VALUES (org, tap.id('invitation of ' || o), developer, 'member');

@@ -7,6 +7,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     key_ids uuid[];
+    -- The user in context may be one of those whom this statement deletes.
+    actor uuid := (SELECT u.id FROM auth.users AS u WHERE u.id = tenancy.current_user_id());
 BEGIN
     SELECT pg_catalog.array_agg(k.id)
     INTO key_ids
@@ -16,11 +18,11 @@ BEGIN
       AND k.revoked_at IS NULL;
     IF key_ids IS NOT NULL THEN
         PERFORM auth.revoke_lineage(key_ids);
-        INSERT INTO audits.audit_log (org_id, entity, action, resource_id, payload)
-        SELECT departed_org_id, 'auth', 'api_key.revoked', u.id, pg_catalog.jsonb_build_object('reason', 'owner_left')
+        INSERT INTO audits.audit_log (org_id, entity, action, actor_id, resource_id, payload)
+        SELECT departed_org_id, 'auth', 'api_key.revoked', actor, u.id, pg_catalog.jsonb_build_object('reason', 'owner_left')
         FROM pg_catalog.unnest(key_ids) AS u (id);
-        INSERT INTO auth.audit_logs (org_id, action, resource, details)
-        SELECT departed_org_id, 'api_key.revoked', u.id::text, pg_catalog.jsonb_build_object('reason', 'owner_left')
+        INSERT INTO auth.audit_logs (org_id, user_id, action, resource, details)
+        SELECT departed_org_id, actor, 'api_key.revoked', u.id::text, pg_catalog.jsonb_build_object('reason', 'owner_left')
         FROM pg_catalog.unnest(key_ids) AS u (id);
     END IF;
 
@@ -30,20 +32,22 @@ BEGIN
         WHERE i.org_id = departed_org_id
           AND i.created_by = departed_user_id
           AND i.revoked_at IS NULL
+          AND i.uses < i.max_uses
+          AND i.expires_at > pg_catalog.clock_timestamp()
         RETURNING i.id
     ),
     ledger AS (
-        INSERT INTO audits.audit_log (org_id, entity, action, resource_id, payload)
-        SELECT departed_org_id, 'auth', 'invitation.revoked', r.id, pg_catalog.jsonb_build_object('reason', 'inviter_left')
+        INSERT INTO audits.audit_log (org_id, entity, action, actor_id, resource_id, payload)
+        SELECT departed_org_id, 'auth', 'invitation.revoked', actor, r.id, pg_catalog.jsonb_build_object('reason', 'inviter_left')
         FROM revoked AS r
     )
-    INSERT INTO auth.audit_logs (org_id, action, resource, details)
-    SELECT departed_org_id, 'invitation.revoked', r.id::text, pg_catalog.jsonb_build_object('reason', 'inviter_left')
+    INSERT INTO auth.audit_logs (org_id, user_id, action, resource, details)
+    SELECT departed_org_id, actor, 'invitation.revoked', r.id::text, pg_catalog.jsonb_build_object('reason', 'inviter_left')
     FROM revoked AS r;
 END
 $function$;
 COMMENT ON FUNCTION auth.revoke_for_departed(uuid, uuid) IS
-    'Revokes the API keys that a user answers for in an organization, with all that descend from them, and the invitations that the user has made there, and tells the ledger.';
+    'Revokes the API keys that a user answers for in an organization, with all that descend from them, and the open invitations that the user has made there, and tells the ledger.';
 
 CREATE FUNCTION auth.end_membership()
 RETURNS trigger

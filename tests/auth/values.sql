@@ -68,7 +68,6 @@ VALUES ('auth.api_key_rate_buckets', $$count = -1$$, 'api_key_rate_buckets_count
        ('auth.invitations', $$code_hash = repeat('a', 63)$$, 'invitations_code_hash_check'),
        ('auth.invitations', $$code_hash = repeat('A', 64)$$, 'invitations_code_hash_check'),
        ('auth.invitations', $$code_hash = repeat('g', 64)$$, 'invitations_code_hash_check'),
-       ('auth.invitation_uses', $$role = 'owner'$$, 'invitation_uses_role_check'),
        ('auth.invitation_uses', $$role = 'developer'$$, NULL),
        ('auth.invitations', $$email = 'x'$$, 'invitations_email_check'),
        ('auth.invitations', $$email = repeat('x', 321)$$, 'invitations_email_check'),
