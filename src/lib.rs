@@ -27,6 +27,7 @@ pgrx::extension_sql_file!(
     name = "observability_functions"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
+pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",

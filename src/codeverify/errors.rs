@@ -33,6 +33,8 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid invitation request: {problem}")]
+    InvalidInvitationRequest { problem: String },
     #[error("invalid rate limit: {problem}")]
     InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
@@ -157,6 +159,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC022", "invalid_user_request"),
     ("VC023", "no_such_user"),
     ("VC024", "unusable_encryption_key"),
+    ("VC025", "invalid_invitation_request"),
     ("VC027", "invalid_rate_limit"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
@@ -199,6 +202,7 @@ impl Error {
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidInvitationRequest { .. } => "VC025",
             Error::InvalidPasswordHash => "VC021",
             Error::InvalidUserRequest { .. } => "VC022",
             Error::NoSuchUser { .. } => "VC023",
@@ -306,7 +310,10 @@ impl Error {
             }
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
-                "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+                "See COMMENT ON FUNCTION auth.create_api_key and auth.rotate_api_key for what each argument may be.".into()
+            }
+            Error::InvalidInvitationRequest { .. } => {
+                "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
             }
             Error::InvalidRateLimit { .. } => {
                 "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
