@@ -27,6 +27,7 @@ pgrx::extension_sql_file!(
     name = "observability_functions"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
+pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
@@ -47,6 +48,7 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::password_resets::settings::define();
     auth::totp::settings::define();
     if preloading {
         auth::rate_limits::settings::define();

@@ -19,7 +19,7 @@ pub enum Permission {
     Read,
     /// Write analyses, findings and what else a developer makes.
     Write,
-    /// Manage members, keys, rules and webhooks.
+    /// Manage members, invitations, keys, rules and webhooks.
     Manage,
     /// Make and unmake owners.
     Own,
@@ -52,6 +52,20 @@ impl MemberRole {
             Permission::Write => self != MemberRole::Viewer,
             Permission::Manage => matches!(self, MemberRole::Owner | MemberRole::Admin),
             Permission::Own => self == MemberRole::Owner,
+        }
+    }
+
+    /// Whichever of two roles allows less; of two that allow the same, the first.
+    pub fn lesser(self, other: MemberRole) -> MemberRole {
+        let allows_all_of = |role: MemberRole| {
+            Permission::ALL
+                .into_iter()
+                .all(|permission| !role.allows(permission) || other.allows(permission))
+        };
+        if allows_all_of(self) {
+            self
+        } else {
+            other
         }
     }
 
@@ -93,6 +107,18 @@ impl Permission {
             Permission::Own => "own",
         }
     }
+
+    /// What it lets a member do, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Permission::Read => "See the rows of the organization.",
+            Permission::Write => "Write analyses, findings, projects and what else work produces.",
+            Permission::Manage => {
+                "Manage members, invitations, API keys, services, repositories, rules and webhooks."
+            }
+            Permission::Own => "Make and unmake owners, and hand the organization over.",
+        }
+    }
 }
 
 impl FromStr for Permission {
@@ -128,6 +154,26 @@ mod tests {
         assert_eq!("Owner".parse::<MemberRole>(), Err(()));
         assert_eq!("".parse::<MemberRole>(), Err(()));
         assert_eq!("delete".parse::<Permission>(), Err(()));
+    }
+
+    #[test]
+    fn the_lesser_of_two_roles_allows_what_both_allow() {
+        for one in MemberRole::ALL {
+            for other in MemberRole::ALL {
+                let lesser = one.lesser(other);
+                assert!(lesser == one || lesser == other);
+                for permission in Permission::ALL {
+                    assert_eq!(
+                        lesser.allows(permission),
+                        one.allows(permission) && other.allows(permission)
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            MemberRole::Developer.lesser(MemberRole::Member),
+            MemberRole::Developer
+        );
     }
 
     #[test]

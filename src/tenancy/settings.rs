@@ -1,4 +1,5 @@
-//! The context's settings: `codeverify.org_id`, `codeverify.user_id`, `codeverify.member_role`.
+//! The context's settings: `codeverify.org_id`, `codeverify.user_id`, `codeverify.member_role` and
+//! `codeverify.api_key_id`.
 //!
 //! Plain roles cannot SET them (SUSET), and nobody can inside a SECURITY DEFINER function
 //! (GUC_NOT_WHILE_SEC_REST). PostgreSQL parses nothing at query time: an assign hook keeps the
@@ -15,15 +16,18 @@ use super::permission::MemberRole;
 pub const ORG_ID: &CStr = c"codeverify.org_id";
 pub const USER_ID: &CStr = c"codeverify.user_id";
 pub const MEMBER_ROLE: &CStr = c"codeverify.member_role";
+pub const API_KEY_ID: &CStr = c"codeverify.api_key_id";
 
 static ORG_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static USER_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MEMBER_ROLE_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static API_KEY_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 thread_local! {
     static ORG: Cell<Option<Uuid>> = const { Cell::new(None) };
     static USER: Cell<Option<Uuid>> = const { Cell::new(None) };
     static ROLE: Cell<Option<MemberRole>> = const { Cell::new(None) };
+    static API_KEY: Cell<Option<Uuid>> = const { Cell::new(None) };
 }
 
 /// The organization in context.
@@ -39,6 +43,11 @@ pub fn user_id() -> Option<Uuid> {
 /// What the context's user or key is inside its organization.
 pub fn member_role() -> Option<MemberRole> {
     ROLE.get()
+}
+
+/// The API key in context; NULL for a user or a service.
+pub fn api_key_id() -> Option<Uuid> {
+    API_KEY.get()
 }
 
 /// The value of a setting, None for one that is unset, empty or malformed.
@@ -79,6 +88,11 @@ unsafe extern "C-unwind" fn assign_member_role(value: *const c_char, _extra: *mu
     ROLE.set(unsafe { parse(value) });
 }
 
+unsafe extern "C-unwind" fn assign_api_key_id(value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: as above.
+    API_KEY.set(unsafe { parse(value) });
+}
+
 /// Registers the settings with the server.
 pub fn define() {
     let flags = GucFlags::NOT_WHILE_SEC_REST | GucFlags::DISALLOW_IN_FILE;
@@ -115,6 +129,17 @@ pub fn define() {
             flags,
             Some(check::<MemberRole>),
             Some(assign_member_role),
+            None,
+        );
+        GucRegistry::define_string_guc_with_hooks(
+            API_KEY_ID,
+            c"API key that the current transaction acts with.",
+            c"Set by auth.authenticate_api_key; empty for a user or a service.",
+            &API_KEY_ID_TEXT,
+            GucContext::Suset,
+            flags,
+            Some(check::<Uuid>),
+            Some(assign_api_key_id),
             None,
         );
     }

@@ -45,9 +45,17 @@ use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
 use crate::auth::rate_limits::{memory, uses};
+use crate::auth::{lockout, outcomes};
 
 /// Everything that has its place in shared memory.
-const REGIONS: &[&dyn Region] = &[&databases::DATABASES, &memory::BUCKETS, &uses::USES];
+const REGIONS: &[&dyn Region] = &[
+    &databases::DATABASES,
+    &memory::BUCKETS,
+    &uses::USES,
+    &lockout::ATTEMPTS,
+    &outcomes::OUTCOMES,
+    &outcomes::COUNTS,
+];
 
 const NAME: &std::ffi::CStr = c"codeverify";
 

@@ -1,6 +1,6 @@
 //! What a writer does.
 
-use crate::auth::rate_limits;
+use crate::auth::{lockout, outcomes, rate_limits};
 
 /// One pass over everything of a database that waits to be written.
 pub struct Round {
@@ -52,6 +52,9 @@ pub struct Batch {
 pub const STEPS: &[(&str, Step)] = &[
     ("rate limits", rate_limits::flush::flush_buckets),
     ("uses of API keys", rate_limits::flush::report_uses),
+    ("failed log-ins", lockout::flush),
+    ("outcomes", outcomes::flush_outcomes),
+    ("counts of unknown tokens", outcomes::flush_unknown),
 ];
 
 #[cfg(test)]
