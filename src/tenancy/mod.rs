@@ -2,5 +2,7 @@
 
 pub mod context;
 pub mod permission;
+pub mod role_bindings;
 pub mod settings;
 pub mod sql;
+pub mod web_tokens;
