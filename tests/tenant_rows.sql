@@ -28,9 +28,18 @@ BEGIN
     VALUES (tap.id('key of ' || o), org, 'seeded', digest, 'cv_live_' || o, service);
     INSERT INTO auth.api_key_rate_buckets (org_id, api_key_id, window_start)
     VALUES (org, tap.id('key of ' || o), '2026-01-01 00:00+00');
-    INSERT INTO auth.invitations (org_id, code_hash) VALUES (org, digest);
+    INSERT INTO auth.invitations (id, org_id, code_hash) VALUES (tap.id('invitation of ' || o), org, digest);
+    INSERT INTO auth.invitation_uses (org_id, invitation_id, user_id, role)
+    VALUES (org, tap.id('invitation of ' || o), developer, 'member');
     INSERT INTO auth.audit_logs (org_id, user_id, action) VALUES (org, owner, 'login');
     INSERT INTO auth.sessions (user_id, session_token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
+    INSERT INTO auth.refresh_tokens (token_hash, session_id)
+    SELECT digest, s.id FROM auth.sessions AS s WHERE s.session_token_hash = digest;
+    INSERT INTO auth.email_verifications (user_id, email, token_hash, expires_at)
+    VALUES (owner, o || '@example.org', digest, now() + interval '1 hour');
+    INSERT INTO auth.recovery_codes (user_id, code_hash) VALUES (owner, digest);
+    INSERT INTO auth.login_attempts (subject_hash, kind) VALUES (digest, 'account');
+    INSERT INTO auth.jwt_keys (algorithm, public_key, issuer) VALUES ('EdDSA', 'PEM', o);
     INSERT INTO auth.password_resets (user_id, token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
 
     -- scm

@@ -4,5 +4,7 @@ pub mod api_keys;
 pub mod caller;
 pub mod lockout;
 pub mod outcomes;
+pub mod sessions;
 pub mod settings;
 pub mod tokens;
+pub mod users;

@@ -8,6 +8,7 @@ pub mod interrupts;
 pub mod jsonb;
 pub mod key_file;
 pub mod memory;
+pub mod own_transaction;
 pub mod owner;
 pub mod progress;
 pub mod query;

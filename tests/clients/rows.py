@@ -77,7 +77,7 @@ def rows(tenant):
     user = tenant.owner_id
     repo = {"repo_id": tenant.repo_id}
     new_user, service, environment, analysis, run, webhook, attestation, rule, experiment = (uuid4() for _ in range(9))
-    project, version, policy, session, provider, quarantine = (uuid4() for _ in range(6))
+    project, version, policy, session, provider, quarantine, invitation = (uuid4() for _ in range(7))
 
     return [
         ("auth.users", {
@@ -96,8 +96,9 @@ def rows(tenant):
             "id": uuid4(), "user_id": user, "action": "login", "resource": "session", "status": "failure",
             "details": {"reason": "password"}, "ip_address": "2001:db8::1", "user_agent": "curl"}),
         ("auth.invitations", {
-            "id": uuid4(), "code_hash": digest(mark), "role": "developer", "max_uses": 3, "uses": 1,
-            "expires_at": LATER, "created_by": user}),
+            "id": invitation, "code_hash": digest(mark), "role": "developer", "max_uses": 3, "uses": 1,
+            "expires_at": LATER, "created_by": user, "email": f"{mark}@example.org"}),
+        ("auth.invitation_uses", {"invitation_id": invitation, "user_id": user, "role": "developer"}),
         ("tenancy.organizations", {
             "id": uuid4(), "github_id": new_github_id(), "name": "New", "login": mark,
             "avatar_url": "http://example.org/o.png", "settings": {"limits": [1, 2]},

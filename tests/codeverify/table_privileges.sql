@@ -68,6 +68,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('auth.api_keys', 'codeverify_tenant', 'delete select(some)'),
            ('auth.audit_logs', 'codeverify_service', 'insert'),
            ('auth.audit_logs', 'codeverify_tenant', 'select'),
+           ('auth.invitation_uses', 'codeverify_tenant', 'select'),
            ('auth.invitations', 'codeverify_tenant', 'delete select(some)'),
            ('codeverify.deployment', 'codeverify_admin', 'select'),
            ('codeverify.deployment', 'codeverify_auditor', 'select'),

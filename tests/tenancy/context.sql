@@ -11,8 +11,8 @@ AS $function$
 $function$;
 
 -- The settings themselves.
-SELECT results_eq(
-    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' ORDER BY s.name$$,
+SELECT set_eq(
+    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
     $$
         VALUES ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
@@ -23,6 +23,8 @@ SELECT results_eq(
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
+               ('codeverify.session_absolute_timeout', 'superuser'),
+               ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.user_id', 'superuser')
     $$,
     'every setting is a superuser''s');

@@ -1,20 +1,21 @@
 CREATE TABLE auth.sessions (
-    id                  uuid        NOT NULL DEFAULT gen_random_uuid(),
-    user_id             uuid        NOT NULL,
-    session_token_hash  text,
-    expires_at          timestamptz NOT NULL,
-    refresh_token_hash  text,
-    device_info         jsonb       NOT NULL DEFAULT '{}',
-    created_at          timestamptz NOT NULL DEFAULT now(),
-    last_used           timestamptz,
-    absolute_expires_at timestamptz,
-    ip_address          text,
-    login_org_id        uuid,
-    revoked_at          timestamptz,
-    revoked_reason      text,
-    refreshed_at        timestamptz,
-    parent_token_hash   text,
-    child_salt          bytea,
+    id                       uuid        NOT NULL DEFAULT gen_random_uuid(),
+    user_id                  uuid        NOT NULL,
+    session_token_hash       text,
+    expires_at               timestamptz NOT NULL,
+    refresh_token_hash       text,
+    device_info              jsonb       NOT NULL DEFAULT '{}',
+    created_at               timestamptz NOT NULL DEFAULT now(),
+    last_used                timestamptz,
+    absolute_expires_at      timestamptz,
+    session_token_expires_at timestamptz,
+    ip_address               text,
+    login_org_id             uuid,
+    revoked_at               timestamptz,
+    revoked_reason           text,
+    refreshed_at             timestamptz,
+    parent_token_hash        text,
+    child_salt               bytea,
     CONSTRAINT sessions_pkey PRIMARY KEY (id),
     CONSTRAINT sessions_session_token_hash_key UNIQUE (session_token_hash),
     CONSTRAINT sessions_refresh_token_hash_key UNIQUE (refresh_token_hash),
@@ -32,6 +33,8 @@ CREATE TABLE auth.sessions (
     CONSTRAINT sessions_revoked_check CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CONSTRAINT sessions_parent_token_hash_check CHECK (parent_token_hash ~ '^[0-9a-f]{64}$'),
     CONSTRAINT sessions_child_salt_check CHECK (length(child_salt) = 32),
+    CONSTRAINT sessions_session_token_expires_at_check CHECK (session_token_expires_at > created_at),
+    CONSTRAINT sessions_exchange_check CHECK (num_nulls(refreshed_at, parent_token_hash, child_salt) IN (0, 3)),
     CONSTRAINT sessions_device_info_check CHECK (jsonb_typeof(device_info) = 'object')
 );
 
@@ -49,12 +52,13 @@ COMMENT ON TABLE auth.sessions IS 'Log-in sessions of users. A session has a coo
 COMMENT ON COLUMN auth.sessions.id IS 'Primary key.';
 COMMENT ON COLUMN auth.sessions.user_id IS 'User who logged in.';
 COMMENT ON COLUMN auth.sessions.session_token_hash IS 'SHA-256 of the cookie token, 64 hexadecimal digits.';
-COMMENT ON COLUMN auth.sessions.expires_at IS 'When the session ends.';
+COMMENT ON COLUMN auth.sessions.expires_at IS 'When the session ends unless it is used or refreshed before; see codeverify.session_idle_timeout.';
 COMMENT ON COLUMN auth.sessions.refresh_token_hash IS 'SHA-256 of the refresh token, 64 hexadecimal digits.';
 COMMENT ON COLUMN auth.sessions.device_info IS 'Fingerprint of the device, a JSON object.';
 COMMENT ON COLUMN auth.sessions.created_at IS 'When the session began.';
 COMMENT ON COLUMN auth.sessions.last_used IS 'When the session was last used; NULL before its first use.';
-COMMENT ON COLUMN auth.sessions.absolute_expires_at IS 'When the session ends however much it is used; expires_at moves with its use up to here.';
+COMMENT ON COLUMN auth.sessions.absolute_expires_at IS 'When the session ends however much it is used; expires_at moves with its use up to here. NULL for a session whose expires_at does not move.';
+COMMENT ON COLUMN auth.sessions.session_token_expires_at IS 'When the cookie token ends and takes a refresh; NULL for one that lasts as long as the session.';
 COMMENT ON COLUMN auth.sessions.ip_address IS 'Address that the user logged in from, at most 45 characters.';
 COMMENT ON COLUMN auth.sessions.login_org_id IS 'Organization that was chosen at log-in; NULL when none was, or it was deleted.';
 COMMENT ON COLUMN auth.sessions.revoked_at IS 'When the session was ended before its time; NULL while it lives.';

@@ -6,7 +6,7 @@ source "$(dirname "$0")/lib.sh"
 [[ -n ${PGHOST:-} ]] || use_cluster test
 export PGTZ=UTC
 
-DB=cv_ledger_verifier
+DB=cv_external_verifier
 create_deployed_db "$DB"
 
 # verify EXIT_STATUS [ARGUMENT ...]: what the tool prints, after it ended as it should.

@@ -1,0 +1,109 @@
+//! The worker's side: does one job and ends.
+
+use std::ffi::{c_int, CStr};
+
+use pgrx::prelude::*;
+
+use super::execution::execute;
+use super::segment::{Segment, Stage};
+use crate::codeverify::owner::as_owner;
+
+/// Longest that a job may take, its commit included, in milliseconds.
+const JOB_TIMEOUT: c_int = 5_000;
+
+/// Where a setting of the database or the server would get in the way.
+const SETTINGS: [(&CStr, &CStr); 4] = [
+    // Its caller may be the one who holds the lock.
+    (c"lock_timeout", c"500ms"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_transaction_deferrable", c"off"),
+];
+
+extern "C-unwind" {
+    fn enable_timeout_after(id: c_int, delay_ms: c_int);
+    fn disable_timeout(id: c_int, keep_indicator: bool);
+    /// The server's handler of SIGTERM: pgrx's wrapper of it cannot be one.
+    fn die(signal: c_int);
+}
+
+/// STATEMENT_TIMEOUT of the server's TimeoutId.
+const STATEMENT_TIMEOUT: c_int = 3;
+
+const SIGTERM: c_int = 15;
+
+/// What the postmaster calls in the new process. An error ends the process and is in the server's log.
+#[pg_guard]
+#[no_mangle]
+pub extern "C-unwind" fn codeverify_run_job(argument: pg_sys::Datum) {
+    // The caller is gone, and nobody has seen the job begin.
+    let Some(segment) = Segment::attach(argument.value() as pg_sys::dsm_handle) else {
+        return;
+    };
+    segment.set_stage(Stage::Attached);
+    wake(segment.caller());
+    connect(segment.database());
+
+    // SAFETY: the server has registered the timeout for every process with a database.
+    unsafe { enable_timeout_after(STATEMENT_TIMEOUT, JOB_TIMEOUT) };
+    let reply = in_transaction(&segment.read());
+    // SAFETY: as above.
+    unsafe { disable_timeout(STATEMENT_TIMEOUT, false) };
+
+    if segment.write(&reply) {
+        segment.set_stage(Stage::Done);
+        wake(segment.caller());
+    }
+}
+
+fn connect(database: pg_sys::Oid) {
+    // SAFETY: the handlers are the server's own for processes that run queries; after this, the process is
+    // connected as the bootstrap superuser, or has ended.
+    unsafe {
+        pg_sys::pqsignal(SIGTERM, Some(die));
+        pg_sys::BackgroundWorkerUnblockSignals();
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
+        for (name, value) in SETTINGS {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+            );
+        }
+        pg_sys::pgstat_report_activity(
+            pg_sys::BackendState::STATE_RUNNING,
+            c"codeverify: a transaction of its own".as_ptr(),
+        );
+    }
+}
+
+fn in_transaction(job: &[u8]) -> Vec<u8> {
+    // SAFETY: the process has no transaction. An error in it ends the process, which aborts it.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+    let reply = match serde_json::from_slice(job) {
+        Ok(job) => serde_json::to_vec(&as_owner(|| execute(job))).unwrap_or_default(),
+        // From another version of the library than this process has loaded: the caller finds no reply in this.
+        Err(_) => Vec::new(),
+    };
+    // SAFETY: ends what was begun above.
+    unsafe {
+        pg_sys::PopActiveSnapshot();
+        pg_sys::CommitTransactionCommand();
+    }
+    reply
+}
+
+fn wake(process: c_int) {
+    // SAFETY: a process that has ended meanwhile, or another in its place, is woken for nothing.
+    unsafe {
+        let backend = pg_sys::BackendPidGetProc(process);
+        if !backend.is_null() {
+            pg_sys::SetLatch(&raw mut (*backend).procLatch);
+        }
+    }
+}
