@@ -28,6 +28,10 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!(
+    "../sql/tenancy/role_bindings.sql",
+    name = "tenancy_role_bindings"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
     finalize
@@ -46,6 +50,7 @@ pub extern "C-unwind" fn _PG_init() {
     });
     codeverify::settings::define();
     tenancy::settings::define();
+    tenancy::web_tokens::settings::define();
     audits::settings::define();
     auth::settings::define();
 }

@@ -117,6 +117,10 @@ pub enum Error {
     NotAContinuation { old_size: i64, new_size: i64 },
     #[error("the ledger's Merkle tree is damaged")]
     TreeDamaged { problem: String },
+    #[error("invalid key of web tokens: {problem}")]
+    InvalidJwtKey { problem: String },
+    #[error("only codeverify_service may do this, and only outside of a context")]
+    NotTheServiceItself,
     #[error("only the user in context or codeverify_service may do this")]
     NotYourUser,
     #[error("secrets at rest cannot be encrypted or decrypted: {problem}")]
@@ -144,6 +148,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC018", "author_not_in_context"),
     ("VC020", "invalid_api_key_request"),
     ("VC024", "unusable_encryption_key"),
+    ("VC028", "invalid_jwt_key"),
+    ("VC029", "not_bindable"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -180,10 +186,12 @@ impl Error {
             Error::RoleNotAllowed { .. }
             | Error::NotTrusted
             | Error::AnotherLedger
+            | Error::NotTheServiceItself
             | Error::NotYourUser => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidJwtKey { .. } => "VC028",
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
@@ -271,6 +279,10 @@ impl Error {
                 "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
             Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::InvalidJwtKey { .. } => {
+                "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
+            Error::NotTheServiceItself => "Call it as codeverify_service, before any authentication in the transaction.".into(),
             Error::NotYourUser => "Call it as that user, or as codeverify_service outside of a context.".into(),
             Error::NotAMember { .. } => "Add the user with tenancy.add_member(org_id, user_id, role).".into(),
             Error::RoleNotAllowed { .. } => {

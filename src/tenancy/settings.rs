@@ -84,9 +84,7 @@ unsafe extern "C-unwind" fn check<T: std::str::FromStr>(
     let is_trusted = !IS_LOADING.get() || source < pg_sys::GucSource::PGC_S_INTERACTIVE;
     // SAFETY: the server passes a valid pointer to a value that is NULL or a C string.
     unsafe {
-        (*new_value).is_null()
-            || **new_value == 0
-            || is_trusted && parse::<T>(*new_value).is_some()
+        (*new_value).is_null() || **new_value == 0 || is_trusted && parse::<T>(*new_value).is_some()
     }
 }
 

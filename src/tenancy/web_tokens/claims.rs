@@ -118,9 +118,7 @@ impl Claims {
     pub fn organization(&self, claim: &str) -> Result<Option<Uuid>, Refusal> {
         match self.0.get(claim) {
             None => Ok(None),
-            Some(Value::String(id)) => Uuid::try_parse(id)
-                .map(Some)
-                .map_err(|_| Refusal::Invalid),
+            Some(Value::String(id)) => Uuid::try_parse(id).map(Some).map_err(|_| Refusal::Invalid),
             Some(_) => Err(Refusal::Invalid),
         }
     }

@@ -75,7 +75,9 @@ impl Key {
             .windows(PEM.len())
             .any(|window| window == PEM.as_bytes())
         {
-            return Err("that is a key of another algorithm, which others know, and no shared secret");
+            return Err(
+                "that is a key of another algorithm, which others know, and no shared secret",
+            );
         }
         Ok(Key {
             algorithm: Algorithm::Hs256,
@@ -126,7 +128,9 @@ impl Key {
 }
 
 fn check_rsa(content: &[u8]) -> Result<(), &'static str> {
-    let components = DEFAULT_PROVIDER.key_utils.rsa_pub_components_from_public_key;
+    let components = DEFAULT_PROVIDER
+        .key_utils
+        .rsa_pub_components_from_public_key;
     let (modulus, exponent) =
         components(content).map_err(|_| "that is no RSA key that can be used")?;
     let bits = bit_length(&modulus);

@@ -7,6 +7,7 @@
 
 mod claims;
 mod key;
+pub mod settings;
 mod sql;
 #[cfg(test)]
 mod tests;
