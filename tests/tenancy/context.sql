@@ -14,7 +14,8 @@ $function$;
 SELECT set_eq(
     $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
     $$
-        VALUES ('codeverify.capture', 'superuser'),
+        VALUES ('codeverify.bound_identity', 'superuser'),
+               ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
                ('codeverify.ledger_key_file', 'superuser'),
@@ -25,7 +26,8 @@ SELECT set_eq(
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
-               ('codeverify.user_id', 'superuser')
+               ('codeverify.user_id', 'superuser'),
+               ('codeverify.web_token_leeway', 'superuser')
     $$,
     'every setting is a superuser''s');
 SELECT is(
