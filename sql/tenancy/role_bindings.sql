@@ -8,7 +8,7 @@ AS $function$
 DECLARE
     -- @plpgsql_check_options: security_warnings = off
     -- Names and values are quoted where the statement is put together.
-    roles constant text[] := '{viewer,developer,member,admin,owner}';
+    roles constant text[] := ARRAY['viewer', 'developer', 'member', 'admin', 'owner'];
     login record;
     stronger text;
     own_role text;

@@ -9,7 +9,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- Not request.jwt.claims: any client of the database can set that, and nothing shows who has verified it.
-    headers constant jsonb := nullif(current_setting('request.headers', true), '');
+    headers constant jsonb := nullif(current_setting('request.headers', true), '')::jsonb;
     credentials constant text := headers ->> 'authorization';
     status text;
 BEGIN

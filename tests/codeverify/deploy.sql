@@ -130,6 +130,7 @@ SELECT set_eq(
     'tenancy.org_memberships',
     'tenancy.organization_members',
     'tenancy.organizations',
+    'tenancy.role_bindings',
     'tenancy.services'],
     'the tables and views are those listed here');
 SELECT set_eq(
