@@ -3,8 +3,12 @@
 pub mod api_keys;
 pub mod caller;
 pub mod lockout;
+pub mod login;
 pub mod outcomes;
+pub mod passwords;
+pub mod rate_limits;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
+pub mod totp;
 pub mod users;

@@ -3,6 +3,8 @@
 use uuid::Uuid;
 
 use super::job::{Job, Reply};
+use crate::auth::lockout;
+use crate::auth::outcomes::writing;
 use crate::codeverify::query::{update, update_one};
 use crate::tenancy::sql::to_datum;
 
@@ -15,6 +17,13 @@ pub fn execute(job: Job) -> Reply {
             want,
         } => take_lease(api_key_id, window_start, max, want),
         Job::RevokeSession { session_id, reason } => revoke_session(session_id, &reason),
+        Job::RecordOutcomes(entries) => {
+            for entry in &entries {
+                writing::write(entry, true);
+            }
+            Reply::Recorded
+        }
+        Job::Attempt(step, subjects) => Reply::Attempt(lockout::take_on_rows(step, &subjects)),
     }
 }
 
