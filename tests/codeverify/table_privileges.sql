@@ -150,6 +150,9 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('tenancy.permissions', 'codeverify_auditor', 'select'),
            ('tenancy.permissions', 'codeverify_service', 'select'),
            ('tenancy.permissions', 'codeverify_tenant', 'select'),
+           ('tenancy.role_bindings', 'codeverify_admin', 'select'),
+           ('tenancy.role_bindings', 'codeverify_auditor', 'select'),
+           ('tenancy.role_bindings', 'codeverify_service', 'select'),
            ('tenancy.services', 'codeverify_tenant', 'delete insert select update');
 
 SELECT is_empty('SELECT * FROM granted EXCEPT SELECT * FROM allowed', 'nothing is granted that is not listed here');

@@ -18,6 +18,7 @@ SELECT set_eq(
         VALUES ('codeverify.argon2_iterations', 'superuser'),
                ('codeverify.argon2_memory', 'superuser'),
                ('codeverify.argon2_parallelism', 'superuser'),
+               ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.email_verification_lifetime', 'superuser'),
@@ -33,6 +34,8 @@ SELECT set_eq(
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.session_token_lifetime', 'superuser'),
                ('codeverify.user_id', 'superuser')
+               ('codeverify.user_id', 'superuser'),
+               ('codeverify.web_token_leeway', 'superuser')
     $$,
     'every setting is a superuser''s');
 SELECT is(
