@@ -41,11 +41,14 @@ pub extern "C-unwind" fn _PG_init() {
         std::env::set_var("RUST_LIB_BACKTRACE", "0");
     }
     // SAFETY: a flag of this process that the server has set by now.
-    codeverify::doctor::preload::note(unsafe {
-        pgrx::pg_sys::process_shared_preload_libraries_in_progress
-    });
+    let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
+    codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::totp::settings::define();
+    if preloading {
+        codeverify::shared_memory::reserve();
+    }
 }

@@ -56,6 +56,7 @@ GRANT UPDATE (github_id, username, email, avatar_url, auth0_sub, last_login, set
 SELECT tenancy.force_row_security('auth.sessions');
 SELECT tenancy.force_row_security('auth.password_resets');
 SELECT tenancy.force_row_security('auth.refresh_tokens');
+SELECT tenancy.force_row_security('auth.session_revocations');
 SELECT tenancy.force_row_security('auth.email_verifications');
 SELECT tenancy.force_row_security('auth.recovery_codes');
 SELECT tenancy.force_row_security('auth.login_attempts');

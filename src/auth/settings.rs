@@ -23,6 +23,7 @@ pub fn session_absolute_timeout() -> i32 {
 
 /// Registers the settings with the server.
 pub fn define() {
+    super::passwords::settings::define();
     GucRegistry::define_int_guc(
         c"codeverify.session_token_lifetime",
         c"Time for which a session token opens transactions.",

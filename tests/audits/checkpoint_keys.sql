@@ -81,6 +81,6 @@ SELECT is((SELECT audits.verify_against(f.note) ->> 'status' FROM tap.former AS 
 SELECT set_config('codeverify.ledger_origin', E'a\nb', true);
 SELECT throws_ok('SELECT audits.checkpoint()', 'VC055', 'the ledger''s origin cannot be written in a checkpoint', 'an origin is one line');
 
-COPY (SELECT) TO PROGRAM 'rm /tmp/codeverify_tap_key_*';
+SELECT tap.remove_key_file();
 SELECT * FROM finish();
 ROLLBACK;

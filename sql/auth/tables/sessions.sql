@@ -11,8 +11,6 @@ CREATE TABLE auth.sessions (
     session_token_expires_at timestamptz,
     ip_address               text,
     login_org_id             uuid,
-    revoked_at               timestamptz,
-    revoked_reason           text,
     refreshed_at             timestamptz,
     parent_token_hash        text,
     child_salt               bytea,
@@ -29,8 +27,6 @@ CREATE TABLE auth.sessions (
         REFERENCES tenancy.organizations (id) ON DELETE SET NULL,
     CONSTRAINT sessions_absolute_expires_at_check CHECK (absolute_expires_at >= expires_at),
     CONSTRAINT sessions_ip_address_check CHECK (length(ip_address) BETWEEN 1 AND 45),
-    CONSTRAINT sessions_revoked_reason_check CHECK (revoked_reason IN ('logout', 'revoked', 'reuse', 'password_changed', 'password_reset')),
-    CONSTRAINT sessions_revoked_check CHECK ((revoked_at IS NULL) = (revoked_reason IS NULL)),
     CONSTRAINT sessions_parent_token_hash_check CHECK (parent_token_hash ~ '^[0-9a-f]{64}$'),
     CONSTRAINT sessions_child_salt_check CHECK (length(child_salt) = 32),
     CONSTRAINT sessions_session_token_expires_at_check CHECK (session_token_expires_at > created_at),
@@ -48,7 +44,7 @@ CREATE INDEX sessions_login_org_id_idx
 CREATE INDEX sessions_expires_at_idx
     ON auth.sessions (expires_at);
 
-COMMENT ON TABLE auth.sessions IS 'Log-in sessions of users. A session has a cookie token, a refresh token or both; only their hashes are kept.';
+COMMENT ON TABLE auth.sessions IS 'Log-in sessions of users. A session has a cookie token, a refresh token or both; only their hashes are kept. Those that were ended early are in auth.session_revocations.';
 COMMENT ON COLUMN auth.sessions.id IS 'Primary key.';
 COMMENT ON COLUMN auth.sessions.user_id IS 'User who logged in.';
 COMMENT ON COLUMN auth.sessions.session_token_hash IS 'SHA-256 of the cookie token, 64 hexadecimal digits.';
@@ -61,8 +57,6 @@ COMMENT ON COLUMN auth.sessions.absolute_expires_at IS 'When the session ends ho
 COMMENT ON COLUMN auth.sessions.session_token_expires_at IS 'When the cookie token ends and takes a refresh; NULL for one that lasts as long as the session.';
 COMMENT ON COLUMN auth.sessions.ip_address IS 'Address that the user logged in from, at most 45 characters.';
 COMMENT ON COLUMN auth.sessions.login_org_id IS 'Organization that was chosen at log-in; NULL when none was, or it was deleted.';
-COMMENT ON COLUMN auth.sessions.revoked_at IS 'When the session was ended before its time; NULL while it lives.';
-COMMENT ON COLUMN auth.sessions.revoked_reason IS 'Why it was ended: logout, revoked, reuse (of a refresh token: theft), password_changed or password_reset.';
 COMMENT ON COLUMN auth.sessions.refreshed_at IS 'When the refresh token was last exchanged for its child; NULL before the first time.';
 COMMENT ON COLUMN auth.sessions.parent_token_hash IS 'SHA-256 of the refresh token that was exchanged last. Within 10 seconds it gives the same child again.';
 COMMENT ON COLUMN auth.sessions.child_salt IS 'What, together with the text of the parent, the current tokens were derived from. Not readable by tenants.';

@@ -18,7 +18,7 @@ CREATE TABLE auth.users (
     settings               jsonb       NOT NULL DEFAULT '{}',
     password_changed_at    timestamptz,
     totp_confirmed_at      timestamptz,
-    totp_last_step         bigint,
+    last_code_step         bigint,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_github_id_key UNIQUE (github_id),
     CONSTRAINT users_github_id_check CHECK (github_id > 0),
@@ -27,6 +27,8 @@ CREATE TABLE auth.users (
     CONSTRAINT users_avatar_url_check CHECK (avatar_url ~* '^https?://[^\s]+$'),
     CONSTRAINT users_role_check CHECK (role IN ('admin', 'user', 'viewer')),
     CONSTRAINT users_failed_login_attempts_check CHECK (failed_login_attempts >= 0),
+    CONSTRAINT users_totp_check CHECK (totp_secret IS NOT NULL OR totp_confirmed_at IS NULL),
+    CONSTRAINT users_last_code_step_check CHECK (last_code_step >= 0),
     CONSTRAINT users_settings_check CHECK (jsonb_typeof(settings) = 'object')
 );
 
@@ -60,10 +62,10 @@ COMMENT ON COLUMN auth.users.auth0_sub IS 'Auth0 subject identifier; NULL until 
 COMMENT ON COLUMN auth.users.last_login IS 'When the user last logged in.';
 COMMENT ON COLUMN auth.users.role IS 'Role on the platform: admin, user or viewer. Roles inside an organization are in tenancy.org_memberships.';
 COMMENT ON COLUMN auth.users.verified IS 'Whether the e-mail address has been verified.';
-COMMENT ON COLUMN auth.users.totp_secret IS 'Secret for time-based one-time passwords; NULL without a second factor. Not readable by tenants.';
+COMMENT ON COLUMN auth.users.totp_secret IS 'Seed of time-based one-time passwords, encrypted by the file of codeverify.encryption_key_file; NULL without a second factor. Not readable by tenants.';
 COMMENT ON COLUMN auth.users.failed_login_attempts IS 'Failed log-ins since the last successful one.';
 COMMENT ON COLUMN auth.users.locked_until IS 'No log-in before this time; NULL when the account is not locked.';
 COMMENT ON COLUMN auth.users.settings IS 'Preferences, a JSON object.';
 COMMENT ON COLUMN auth.users.password_changed_at IS 'When the password was last set; NULL for a user without a password.';
 COMMENT ON COLUMN auth.users.totp_confirmed_at IS 'When the second factor came into force; NULL while there is none or its first code is awaited.';
-COMMENT ON COLUMN auth.users.totp_last_step IS 'Last time step (of 30 seconds, counted from 1970) whose code was accepted; no code of it or an earlier one is accepted again.';
+COMMENT ON COLUMN auth.users.last_code_step IS 'Last time step (of 30 seconds, counted from 1970) whose code was accepted; no code of it or an earlier one is accepted again.';

@@ -192,6 +192,7 @@ pub const DEFAULTS: &[DefaultRule] = &[
         "Failed log-ins are in auth.audit_logs.",
     )
     .of("auth.users"),
+    ignore("last\\_code\\_step", "Log-ins are in auth.audit_logs.").of("auth.users"),
     ignore(
         "failure\\_count",
         "Deliveries are in integrations.webhook_deliveries.",

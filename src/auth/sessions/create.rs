@@ -56,11 +56,11 @@ pub fn create(
                  (user_id, login_org_id, device_info, ip_address, session_token_hash, refresh_token_hash, \
                   session_token_expires_at, expires_at, absolute_expires_at) \
              SELECT $1, $2, $3, $4, $5, $6, \
-                    least(t.now + make_interval(mins => $7), t.now + make_interval(mins => $9)), \
-                    least(t.now + make_interval(mins => $8), t.now + make_interval(mins => $9)), \
-                    t.now + make_interval(mins => $9) \
+                    least(t.now + pg_catalog.make_interval(mins => $7), t.now + pg_catalog.make_interval(mins => $9)), \
+                    least(t.now + pg_catalog.make_interval(mins => $8), t.now + pg_catalog.make_interval(mins => $9)), \
+                    t.now + pg_catalog.make_interval(mins => $9) \
              FROM (SELECT pg_catalog.clock_timestamp() AS now) AS t \
-             RETURNING id, to_jsonb(expires_at), to_jsonb(session_token_expires_at)",
+             RETURNING id, pg_catalog.to_jsonb(expires_at), pg_catalog.to_jsonb(session_token_expires_at)",
             &[
                 to_datum(user_id).into(),
                 org_id.map(to_datum).into(),
@@ -74,14 +74,11 @@ pub fn create(
             ],
             |rows| {
                 let row = rows.first();
-                let value = |place: usize| -> pgrx::spi::Result<Value> {
-                    Ok(row.get::<JsonB>(place)?.map_or(Value::Null, |value| value.0))
-                };
                 Ok((
                     row.get::<pgrx::Uuid>(1)?.map(from_datum).unwrap_or_default(),
                     Ends {
-                        expires_at: value(2)?,
-                        session_token_expires_at: value(3)?,
+                        expires_at: row.get::<JsonB>(2)?.map_or(Value::Null, |end| end.0),
+                        session_token_expires_at: row.get::<JsonB>(3)?.map_or(Value::Null, |end| end.0),
                     },
                 ))
             },

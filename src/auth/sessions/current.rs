@@ -1,0 +1,28 @@
+//! The session that the transaction was opened with.
+
+use std::cell::Cell;
+
+use pgrx::{register_xact_callback, PgXactCallbackEvent};
+use uuid::Uuid;
+
+thread_local! {
+    static CURRENT: Cell<Option<Uuid>> = const { Cell::new(None) };
+}
+
+/// None where the context is not a session's.
+pub fn current() -> Option<Uuid> {
+    CURRENT.get()
+}
+
+/// Until the transaction ends, as the context.
+pub fn set_current(session_id: Uuid) {
+    if CURRENT.replace(Some(session_id)).is_none() {
+        for end in [
+            PgXactCallbackEvent::Commit,
+            PgXactCallbackEvent::Abort,
+            PgXactCallbackEvent::Prepare,
+        ] {
+            register_xact_callback(end, || CURRENT.set(None));
+        }
+    }
+}

@@ -1,0 +1,252 @@
+//! The second factor of a user, as it is stored.
+
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
+use serde_json::json;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::code::{Seed, SEED_BYTES};
+use super::recovery::{RecoveryCode, CODES};
+use crate::auth::outcomes::{record_success, Outcome};
+use crate::codeverify::encryption::{columns::TOTP_SECRET, decrypt, encrypt};
+use crate::codeverify::errors::Error;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::{select, select_one, update, update_one};
+use crate::tenancy::sql::to_datum;
+
+/// Where a user is on the way to a second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    NoFactor,
+    /// A seed was given out, and its first code is awaited.
+    Pending,
+    InForce,
+}
+
+impl State {
+    fn new(has_seed: bool, is_confirmed: bool) -> State {
+        match (has_seed, is_confirmed) {
+            (_, true) => State::InForce,
+            (true, false) => State::Pending,
+            (false, false) => State::NoFactor,
+        }
+    }
+
+    /// Of a user, without locking it. None for an unknown one.
+    pub fn of(user_id: Uuid) -> Option<State> {
+        as_owner(|| {
+            select(
+                "SELECT u.totp_secret IS NOT NULL, u.totp_confirmed_at IS NOT NULL \
+                 FROM auth.users AS u WHERE u.id = $1",
+                &[to_datum(user_id).into()],
+                |rows| {
+                    if rows.is_empty() {
+                        return Ok(None);
+                    }
+                    let row = rows.first();
+                    Ok(Some(State::new(
+                        row.get(1)?.unwrap_or(false),
+                        row.get(2)?.unwrap_or(false),
+                    )))
+                },
+            )
+        })
+    }
+}
+
+/// What is stored of a user whose row is locked.
+pub struct Factor {
+    user_id: Uuid,
+    pub state: State,
+    /// What an app shows as the account.
+    pub name: String,
+    stored_seed: Option<String>,
+    last_step: Option<i64>,
+}
+
+impl Factor {
+    /// Reads what there is of a user, and locks it until the transaction ends. None for an unknown user.
+    pub fn lock(user_id: Uuid) -> Option<Factor> {
+        as_owner(|| {
+            update(
+                "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
+                        u.totp_confirmed_at IS NOT NULL, u.last_code_step \
+                 FROM auth.users AS u WHERE u.id = $1 FOR NO KEY UPDATE",
+                &[to_datum(user_id).into()],
+                |rows| {
+                    if rows.is_empty() {
+                        return Ok(None);
+                    }
+                    let row = rows.first();
+                    let stored_seed: Option<String> = row.get(2)?;
+                    Ok(Some(Factor {
+                        user_id,
+                        state: State::new(stored_seed.is_some(), row.get(3)?.unwrap_or(false)),
+                        name: row.get(1)?.unwrap_or_default(),
+                        stored_seed,
+                        last_step: row.get(4)?,
+                    }))
+                },
+            )
+        })
+    }
+
+    /// Gives the user a new seed, which is not in force yet.
+    pub fn enroll(&self) -> Result<Zeroizing<[u8; SEED_BYTES]>, Error> {
+        let mut seed = Zeroizing::new([0; SEED_BYTES]);
+        getrandom::fill(&mut seed[..]).map_err(|_| Error::NoRandomness)?;
+        let stored = encrypt(&TOTP_SECRET, self.user_id, &seed[..])?;
+        as_owner(|| {
+            update(
+                "UPDATE auth.users \
+                 SET totp_secret = $2, totp_confirmed_at = NULL, last_code_step = NULL \
+                 WHERE id = $1",
+                &[to_datum(self.user_id).into(), stored.into()],
+                |_| Ok(()),
+            );
+        });
+        Ok(seed)
+    }
+
+    /// Takes a code of the app as the proof that it has the seed, and brings the factor into force.
+    pub fn confirm(&self, code: &str) -> bool {
+        let is_right = self.accept_code(code);
+        if is_right {
+            as_owner(|| {
+                update(
+                    "UPDATE auth.users SET totp_confirmed_at = pg_catalog.clock_timestamp() WHERE id = $1",
+                    &[to_datum(self.user_id).into()],
+                    |_| Ok(()),
+                );
+            });
+        }
+        is_right
+    }
+
+    /// Whether a code of the app or for recovery is right. It is used up then.
+    pub fn accept(&self, code: &str) -> bool {
+        match RecoveryCode::parse(code) {
+            Some(code) => self.use_recovery_code(&code),
+            None => self.accept_code(code),
+        }
+    }
+
+    fn accept_code(&self, code: &str) -> bool {
+        let Some(seed) = self.seed() else {
+            return false;
+        };
+        let Some(step) = seed.find_step(code, seconds(), self.last_step) else {
+            return false;
+        };
+        as_owner(|| {
+            update(
+                "UPDATE auth.users SET last_code_step = $2 WHERE id = $1",
+                &[to_datum(self.user_id).into(), step.into()],
+                |_| Ok(()),
+            );
+        });
+        true
+    }
+
+    fn seed(&self) -> Option<Seed> {
+        let stored = self.stored_seed.as_deref()?;
+        match decrypt(&TOTP_SECRET, self.user_id, stored) {
+            Ok(bytes) => Seed::new(&bytes),
+            Err(error) => {
+                log(&error, self.user_id);
+                None
+            }
+        }
+    }
+
+    fn use_recovery_code(&self, code: &RecoveryCode) -> bool {
+        let left = as_owner(|| {
+            let used = update(
+                "UPDATE auth.recovery_codes SET used_at = pg_catalog.clock_timestamp() \
+                 WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL RETURNING user_id",
+                &[to_datum(self.user_id).into(), code.hash().into()],
+                |rows| Ok(!rows.is_empty()),
+            );
+            used.then(|| {
+                select_one::<i64>(
+                    "SELECT count(*) FROM auth.recovery_codes AS r \
+                     WHERE r.user_id = $1 AND r.used_at IS NULL",
+                    &[to_datum(self.user_id).into()],
+                )
+            })
+        });
+        if let Some(left) = left {
+            record_success(&Outcome {
+                action: "recovery_code.used",
+                org_id: None,
+                user_id: Some(self.user_id),
+                resource_id: None,
+                details: json!({ "left": left }),
+                ip_address: None,
+                user_agent: None,
+            });
+        }
+        left.is_some()
+    }
+
+    /// Makes new recovery codes; those of before are void.
+    pub fn create_recovery_codes(&self) -> Result<Vec<RecoveryCode>, Error> {
+        let codes = (0..CODES)
+            .map(|_| RecoveryCode::generate(getrandom::fill))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|_| Error::NoRandomness)?;
+        let hashes: Vec<String> = codes.iter().map(RecoveryCode::hash).collect();
+        as_owner(|| {
+            self.delete_recovery_codes();
+            update(
+                "INSERT INTO auth.recovery_codes (user_id, code_hash) SELECT $1, pg_catalog.unnest($2)",
+                &[to_datum(self.user_id).into(), hashes.into()],
+                |_| Ok(()),
+            );
+        });
+        Ok(codes)
+    }
+
+    /// Takes the second factor away, and its recovery codes. False where there was none.
+    pub fn remove(&self) -> bool {
+        as_owner(|| {
+            self.delete_recovery_codes();
+            update_one::<bool>(
+                "UPDATE auth.users \
+                 SET totp_secret = NULL, totp_confirmed_at = NULL, last_code_step = NULL \
+                 WHERE id = $1 AND totp_secret IS NOT NULL RETURNING true",
+                &[to_datum(self.user_id).into()],
+            )
+        })
+        .unwrap_or(false)
+    }
+
+    fn delete_recovery_codes(&self) {
+        update(
+            "DELETE FROM auth.recovery_codes WHERE user_id = $1",
+            &[to_datum(self.user_id).into()],
+            |_| Ok(()),
+        );
+    }
+}
+
+/// The server's clock, in seconds since 1970.
+fn seconds() -> i64 {
+    const FROM_1970_TO_2000: i64 = 946_684_800;
+    // SAFETY: reads the clock.
+    let microseconds = unsafe { pgrx::pg_sys::GetCurrentTimestamp() };
+    microseconds.div_euclid(1_000_000) + FROM_1970_TO_2000
+}
+
+/// Tells the operator, and not the client, why nobody gets in.
+fn log(error: &Error, user_id: Uuid) {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_WARNING,
+        error.to_string(),
+        "codeverify",
+    )
+    .set_detail(format!("The second factor of user {user_id} was refused."))
+    .set_hint(error.hint())
+    .report(PgLogLevel::LOG_SERVER_ONLY);
+}

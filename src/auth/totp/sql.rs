@@ -1,0 +1,202 @@
+//! Functions of the second factor; their comments and grants are in sql/auth/totp.sql.
+
+use pgrx::prelude::*;
+use pgrx::JsonB;
+use serde_json::{json, Value};
+use uuid::Uuid;
+
+use super::code::{otpauth_uri, Seed};
+use super::factor::{Factor, State};
+use super::settings::totp_issuer;
+use crate::auth::caller;
+use crate::auth::lockout::{self, Attempt, Verdict};
+use crate::auth::outcomes::{record_failure, record_success, Outcome};
+use crate::codeverify::errors::Error;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::select_one;
+use crate::codeverify::raise::{or_raise, raise};
+use crate::tenancy::settings;
+use crate::tenancy::sql::{from_datum, to_datum};
+
+extension_sql_file!(
+    "../../../sql/auth/totp.sql",
+    name = "auth_totp",
+    requires = [
+        enroll_totp,
+        confirm_totp,
+        disable_totp,
+        create_recovery_codes,
+        reset_totp
+    ]
+);
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn enroll_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
+    let user_id = themselves(user_id);
+    let factor = match Factor::lock(user_id) {
+        None => return status("unknown_user"),
+        Some(factor) if factor.state == State::InForce => return status("already_enrolled"),
+        Some(factor) => factor,
+    };
+    let bytes = or_raise(factor.enroll());
+    succeeded("totp.enrolled", user_id, json!({}));
+    let uri = otpauth_uri(&bytes[..], totp_issuer().as_deref(), &factor.name);
+    JsonB(json!({
+        "status": "ok",
+        "otpauth_uri": uri.as_deref(),
+        "secret": Seed::new(&bytes[..]).map(|seed| seed.base32().to_string()),
+    }))
+}
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn confirm_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let user_id = themselves(user_id);
+    match State::of(user_id) {
+        None => status("unknown_user"),
+        Some(State::NoFactor) => status("not_enrolled"),
+        Some(State::InForce) => status("already_enrolled"),
+        Some(State::Pending) => {
+            let confirm = |factor: &Factor, code: &str| {
+                factor.state == State::Pending && factor.confirm(code)
+            };
+            after_proof(user_id, code, "confirm_totp", confirm, |factor| {
+                succeeded("totp.confirmed", user_id, json!({}));
+                with_recovery_codes(factor)
+            })
+        }
+    }
+}
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let user_id = themselves(user_id);
+    if State::of(user_id) != Some(State::InForce) {
+        return status("not_enrolled");
+    }
+    after_proof(user_id, code, "disable_totp", accept, |factor| {
+        factor.remove();
+        succeeded("totp.disabled", user_id, json!({}));
+        status("ok")
+    })
+}
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn create_recovery_codes(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let user_id = themselves(user_id);
+    if State::of(user_id) != Some(State::InForce) {
+        return status("not_enrolled");
+    }
+    after_proof(user_id, code, "create_recovery_codes", accept, |factor| {
+        succeeded("recovery_code.created", user_id, json!({}));
+        with_recovery_codes(factor)
+    })
+}
+
+fn accept(factor: &Factor, code: &str) -> bool {
+    factor.state == State::InForce && factor.accept(code)
+}
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn reset_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
+    // EXECUTE is for operators and the back end; whoever acts for a tenant is neither.
+    if settings::org_id().is_some() {
+        raise(Error::NotYourUser);
+    }
+    let factor = user_id.and_then(|user_id| Factor::lock(from_datum(user_id)));
+    match (user_id, factor) {
+        (Some(user_id), Some(factor)) if factor.remove() => {
+            let details = json!({ "reset": true });
+            succeeded("totp.disabled", from_datum(user_id), details);
+            status("ok")
+        }
+        (_, Some(_)) => status("not_enrolled"),
+        _ => status("unknown_user"),
+    }
+}
+
+fn themselves(user_id: Option<pgrx::Uuid>) -> Uuid {
+    let user_id = or_raise(user_id.map(from_datum).ok_or(Error::NotYourUser));
+    or_raise(caller::require_self_or_service(user_id));
+    user_id
+}
+
+/// Does something for a user who shows by a code that they have the second factor. That is an attempt, which must
+/// not succeed without one: it would make up for others that failed.
+fn after_proof(
+    user_id: Uuid,
+    code: Option<&str>,
+    function: &'static str,
+    is_right: impl FnOnce(&Factor, &str) -> bool,
+    then: impl FnOnce(&Factor) -> JsonB,
+) -> JsonB {
+    let attempt = match begin(user_id) {
+        Ok(attempt) => attempt,
+        Err(locked) => return locked,
+    };
+    match (Factor::lock(user_id), code) {
+        (Some(factor), Some(code)) if is_right(&factor, code) => {
+            attempt.succeed();
+            then(&factor)
+        }
+        _ => failed(user_id, function),
+    }
+}
+
+/// Begins an attempt at the account, before anything of it is locked: whoever counts it waits for no lock of ours.
+fn begin(user_id: Uuid) -> Result<Attempt, JsonB> {
+    let account = as_owner(|| {
+        select_one::<String>(
+            "SELECT u.email FROM auth.users AS u WHERE u.id = $1",
+            &[to_datum(user_id).into()],
+        )
+    });
+    let account = account.unwrap_or_else(|| user_id.to_string());
+    match lockout::begin(&account, caller::ip_address(None).as_deref()) {
+        Verdict::Go(attempt) => Ok(attempt),
+        Verdict::Locked { until } => Err(JsonB(json!({
+            "status": "locked",
+            "locked_until": until.and_then(time),
+        }))),
+    }
+}
+
+/// A time in microseconds since 1970 as jsonb has it.
+fn time(microseconds: i64) -> Option<Value> {
+    select_one::<JsonB>(
+        "SELECT pg_catalog.to_jsonb(pg_catalog.to_timestamp($1 / 1e6::float8))",
+        &[microseconds.into()],
+    )
+    .map(|time| time.0)
+}
+
+fn with_recovery_codes(factor: &Factor) -> JsonB {
+    let codes = or_raise(factor.create_recovery_codes());
+    let texts: Vec<String> = codes.iter().map(|code| code.text().to_string()).collect();
+    JsonB(json!({ "status": "ok", "recovery_codes": texts }))
+}
+
+fn status(status: &str) -> JsonB {
+    JsonB(json!({ "status": status }))
+}
+
+fn succeeded(action: &'static str, user_id: Uuid, details: Value) {
+    record_success(&outcome(action, user_id, details));
+}
+
+fn failed(user_id: Uuid, function: &str) -> JsonB {
+    let details = json!({ "function": function });
+    record_failure(&outcome("totp.failed", user_id, details));
+    status("invalid")
+}
+
+fn outcome(action: &'static str, user_id: Uuid, details: Value) -> Outcome<'static> {
+    Outcome {
+        action,
+        org_id: None,
+        user_id: Some(user_id),
+        resource_id: None,
+        details,
+        ip_address: None,
+        user_agent: None,
+    }
+}

@@ -1,0 +1,235 @@
+//! The databases that have something in shared memory, and what their writers have to know.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, AtomicU32, AtomicUsize, Ordering};
+
+use pgrx::pg_sys;
+
+use super::lock::Locks;
+use super::Region;
+
+/// Databases of one server that can have something to be flushed at the same time.
+const CAPACITY: usize = 1024;
+
+/// The one such list.
+pub static DATABASES: Databases = Databases {
+    shared: AtomicPtr::new(std::ptr::null_mut()),
+    locks: AtomicPtr::new(std::ptr::null_mut()),
+};
+
+pub struct Databases {
+    shared: AtomicPtr<Shared>,
+    locks: AtomicPtr<pg_sys::LWLockPadded>,
+}
+
+#[repr(C)]
+struct Shared {
+    /// Latch of the process that starts writers; 0 while there is none.
+    launcher: AtomicUsize,
+    /// Entries up to here have been used.
+    length: AtomicUsize,
+    entries: [Database; CAPACITY],
+}
+
+/// One database. All of it is zero in an entry that is free.
+#[repr(C)]
+pub struct Database {
+    oid: AtomicU32,
+    /// Where its directory is.
+    tablespace: AtomicU32,
+    /// Whether something was changed since its writer last began to flush.
+    changed: AtomicU32,
+    /// Flushes that failed since one went well.
+    failures: AtomicU32,
+    /// When something was last flushed, and when the next flush may begin: microseconds since 2000.
+    flushed_at: AtomicI64,
+    not_before: AtomicI64,
+}
+
+impl Database {
+    pub fn oid(&self) -> u32 {
+        self.oid.load(Ordering::SeqCst)
+    }
+
+    pub fn tablespace(&self) -> u32 {
+        self.tablespace.load(Ordering::Relaxed)
+    }
+
+    pub fn is_changed(&self) -> bool {
+        self.changed.load(Ordering::SeqCst) != 0
+    }
+
+    /// To be called before a flush reads anything.
+    pub fn begin_flush(&self) {
+        self.changed.store(0, Ordering::SeqCst);
+    }
+
+    /// A flush is complete.
+    pub fn note_success(&self, now: i64, next: i64) {
+        self.failures.store(0, Ordering::Relaxed);
+        self.flushed_at.store(now, Ordering::Relaxed);
+        self.not_before.store(next, Ordering::Relaxed);
+    }
+
+    /// A flush has failed; the next one may begin after a time that doubles from a second to a minute.
+    pub fn note_failure(&self, now: i64) {
+        let failures = self.failures.fetch_add(1, Ordering::Relaxed);
+        self.not_before.store(
+            now + 1_000_000 * (1i64 << failures.min(6)).min(60),
+            Ordering::Relaxed,
+        );
+        self.changed.store(1, Ordering::SeqCst);
+    }
+
+    pub fn not_before(&self) -> i64 {
+        self.not_before.load(Ordering::Relaxed)
+    }
+
+    pub fn failures(&self) -> u32 {
+        self.failures.load(Ordering::Relaxed)
+    }
+
+    /// None before the first.
+    pub fn flushed_at(&self) -> Option<i64> {
+        Some(self.flushed_at.load(Ordering::Relaxed)).filter(|at| *at != 0)
+    }
+
+    fn clear(&self) {
+        self.oid.store(0, Ordering::SeqCst);
+        self.tablespace.store(0, Ordering::Relaxed);
+        self.changed.store(0, Ordering::SeqCst);
+        self.failures.store(0, Ordering::Relaxed);
+        self.flushed_at.store(0, Ordering::Relaxed);
+        self.not_before.store(0, Ordering::Relaxed);
+    }
+}
+
+fn shared() -> Option<&'static Shared> {
+    // SAFETY: null, or where place() put it: memory of that size, aligned, all of it atomic.
+    unsafe { DATABASES.shared.load(Ordering::Relaxed).as_ref() }
+}
+
+fn locks() -> Locks {
+    Locks::from_raw(DATABASES.locks.load(Ordering::Relaxed))
+}
+
+/// Databases that have, or had, something in shared memory.
+pub fn known() -> impl Iterator<Item = &'static Database> {
+    shared()
+        .into_iter()
+        .flat_map(|shared| &shared.entries[..shared.length.load(Ordering::Acquire)])
+        .filter(|entry| entry.oid() != 0)
+}
+
+/// A database's entry.
+pub fn find(oid: u32) -> Option<&'static Database> {
+    known().find(|entry| entry.oid() == oid)
+}
+
+/// Makes sure that a database, the session's own, has an entry. False where there are too many.
+pub fn register(oid: u32) -> bool {
+    let Some(shared) = shared() else {
+        return false;
+    };
+    // SAFETY: the list has one lock, and its callers hold none.
+    let _lock = unsafe { locks().exclude(0) };
+    enter(shared, oid).is_some()
+}
+
+fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
+    let length = shared.length.load(Ordering::Acquire);
+    let used = &shared.entries[..length];
+    if let Some(entry) = used.iter().find(|entry| entry.oid() == oid) {
+        return Some(entry);
+    }
+    let is_idle = |entry: &&Database| !entry.is_changed() && entry.failures() == 0;
+    let entry = match (
+        used.iter().find(|entry| entry.oid() == 0),
+        shared.entries.get(length),
+    ) {
+        (Some(free), _) => free,
+        (None, Some(next)) => {
+            shared.length.store(length + 1, Ordering::Release);
+            next
+        }
+        (None, None) => used.iter().find(is_idle)?,
+    };
+    entry.clear();
+    // SAFETY: a number that the session got when it connected.
+    let tablespace = unsafe { pg_sys::MyDatabaseTableSpace };
+    entry
+        .tablespace
+        .store(tablespace.to_u32(), Ordering::Relaxed);
+    entry.oid.store(oid, Ordering::SeqCst);
+    Some(entry)
+}
+
+/// Says that a database has something to be flushed, and wakes who sees to that.
+pub fn announce(oid: u32) {
+    let Some(shared) = shared() else {
+        return;
+    };
+    let is_news = {
+        // SAFETY: the list has one lock, and its callers hold none.
+        let _lock = unsafe { locks().exclude(0) };
+        enter(shared, oid).is_some_and(|entry| entry.changed.swap(1, Ordering::SeqCst) == 0)
+    };
+    if is_news {
+        wake_launcher();
+    }
+}
+
+/// Wakes the process that starts writers, if there is one.
+pub fn wake_launcher() {
+    let latch = shared().map_or(0, |shared| shared.launcher.load(Ordering::SeqCst));
+    if latch != 0 {
+        // SAFETY: a process's latch is in shared memory and stays valid when the process has gone.
+        unsafe { pg_sys::SetLatch(latch as *mut pg_sys::Latch) };
+    }
+}
+
+/// Makes this process the one that is woken, or nobody.
+pub fn set_launcher(latch: *mut pg_sys::Latch) {
+    if let Some(shared) = shared() {
+        shared.launcher.store(latch as usize, Ordering::SeqCst);
+    }
+}
+
+static IS_WRITABLE: AtomicBool = AtomicBool::new(false);
+
+/// Whether the server is no standby, which it can only cease to be.
+pub fn is_writable() -> bool {
+    if !IS_WRITABLE.load(Ordering::Relaxed) {
+        // SAFETY: reads the server's state.
+        let is_writable = unsafe { !pg_sys::RecoveryInProgress() };
+        IS_WRITABLE.store(is_writable, Ordering::Relaxed);
+    }
+    IS_WRITABLE.load(Ordering::Relaxed)
+}
+
+impl Region for Databases {
+    fn bytes(&self) -> usize {
+        size_of::<Shared>()
+    }
+
+    fn locks(&self) -> usize {
+        1
+    }
+
+    unsafe fn place(&self, memory: *mut u8, locks: Locks) {
+        self.locks.store(locks.raw(), Ordering::Relaxed);
+        self.shared.store(memory.cast(), Ordering::Relaxed);
+    }
+
+    fn forget(&self, database: u32) {
+        let Some(shared) = shared() else {
+            return;
+        };
+        // SAFETY: the list has one lock, and its callers hold none.
+        let _lock = unsafe { locks().exclude(0) };
+        for entry in &shared.entries {
+            if entry.oid() == database {
+                entry.clear();
+            }
+        }
+    }
+}

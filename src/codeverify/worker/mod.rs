@@ -1,0 +1,3 @@
+//! Writes behind: background processes that bring what shared memory holds into the tables.
+
+pub mod step;
