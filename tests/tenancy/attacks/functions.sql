@@ -212,15 +212,16 @@ BEGIN
 END
 $procedure$;
 CALL tap.storm('calm', '{}');
-CALL tap.storm('path', '{"search_path=attacker, pg_temp, pg_catalog"}');
--- Settings that are anybody's, and change how texts are read and written, what NULL is and what PL/pgSQL puts up with.
-CALL tap.storm('settings', ARRAY[
-    'plpgsql.extra_errors=all', 'transform_null_equals=on', 'array_nulls=off', 'standard_conforming_strings=off',
-    'backslash_quote=on', 'bytea_output=escape', 'DateStyle=SQL, DMY', 'IntervalStyle=iso_8601', 'TimeZone=Asia/Kathmandu',
-    'extra_float_digits=-15', 'xmloption=document', 'default_transaction_isolation=serializable',
-    'enable_indexscan=off', 'enable_bitmapscan=off', 'plan_cache_mode=force_generic_plan']);
+-- The attacker's path, and settings that are anybody's to change and say how texts are read and written, what NULL is and
+-- what PL/pgSQL puts up with.
+CALL tap.storm('storm', ARRAY[
+    'search_path=attacker, pg_temp, pg_catalog', 'plpgsql.extra_errors=all', 'transform_null_equals=on', 'array_nulls=off',
+    'standard_conforming_strings=off', 'backslash_quote=on', 'bytea_output=escape', 'DateStyle=SQL, DMY',
+    'IntervalStyle=iso_8601', 'TimeZone=Asia/Kathmandu', 'extra_float_digits=-15', 'xmloption=document',
+    'default_transaction_isolation=serializable', 'enable_indexscan=off', 'enable_bitmapscan=off',
+    'plan_cache_mode=force_generic_plan']);
 RESET SESSION AUTHORIZATION;
-SELECT cmp_ok((SELECT count(*) FROM tap.call WHERE state = 'VC999'), '>', 150::bigint, 'many calls succeed');
+SELECT cmp_ok((SELECT count(*) FROM tap.call WHERE state = 'VC999'), '>', 100::bigint, 'many calls succeed');
 SELECT is_empty($$SELECT left(statement, 200), answer FROM tap.call WHERE state = 'VC998'$$, 'no function writes to a row of b');
 SELECT is_empty(
     $$
@@ -239,14 +240,14 @@ SELECT is_empty(
 SELECT is_empty(
     $$SELECT left(statement, 200), answer FROM tap.call WHERE state = 'VC997'$$,
     '14: no function runs what the attacker made with other rights');
--- Each storm calls the same in the same order.
+-- Both call the same in the same order.
 SELECT is_empty(
     $$
-        SELECT c.storm, left(c.statement, 200), calm.state, c.state, left(c.answer, 100)
-        FROM (SELECT c.*, row_number() OVER (PARTITION BY c.storm ORDER BY c.place) AS n FROM tap.call AS c) AS c
+        SELECT left(storm.statement, 200), calm.state, storm.state, left(storm.answer, 100)
+        FROM (SELECT c.*, row_number() OVER (ORDER BY c.place) AS n FROM tap.call AS c WHERE c.storm = 'storm') AS storm
         JOIN (SELECT c.*, row_number() OVER (ORDER BY c.place) AS n FROM tap.call AS c WHERE c.storm = 'calm') AS calm
-          ON calm.n = c.n
-        WHERE calm.state <> c.state
+          ON calm.n = storm.n
+        WHERE calm.state <> storm.state
     $$,
     'no setting of the session makes a function answer where it refused, or the other way about');
 
