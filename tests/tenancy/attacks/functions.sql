@@ -164,7 +164,7 @@ CREATE FUNCTION tap.argument(type regtype, name text, place int) RETURNS text LA
     END || (SELECT format('::%I.%I', t.typnamespace::regnamespace, t.typname) FROM pg_type AS t WHERE t.oid = type)
 $function$;
 
--- Calls each function a dozen times, with these settings, and undoes what it did.
+-- Calls each function eight times, with these settings, and undoes what it did.
 CREATE TABLE tap.call (place int GENERATED ALWAYS AS IDENTITY, storm text, statement text, state text, answer text);
 CREATE PROCEDURE tap.storm(storm text, settings text[])
 LANGUAGE plpgsql
@@ -180,7 +180,7 @@ BEGIN
         SELECT p.oid::regproc AS name, a.arguments
         FROM pg_proc AS p
         JOIN pg_roles AS r ON r.oid = p.proowner
-        CROSS JOIN generate_series(0, 11) AS place
+        CROSS JOIN generate_series(0, 7) AS place
         CROSS JOIN LATERAL (
             SELECT coalesce(string_agg(tap.argument(t.type::regtype, p.proargnames[t.n], (place + 5 * (t.n - 1)::int) % 12), ', ' ORDER BY t.n), '')
             FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY AS t (type, n)
@@ -190,6 +190,8 @@ BEGIN
           AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
           AND has_function_privilege('tap_tenant', p.oid, 'EXECUTE')
           AND (p.pronargs > 0 OR place = 0)
+          -- Hashing a password takes as long as all the rest.
+          AND (place = 1 OR p.proname NOT IN ('login', 'register_user', 'change_password', 'reset_password'))
     LOOP
         statement := format('SELECT string_agg(r::text, '' '') FROM %s(%s) AS r', callee.name, callee.arguments);
         BEGIN
