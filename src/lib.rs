@@ -47,8 +47,11 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::password_resets::settings::define();
     auth::totp::settings::define();
     if preloading {
+        auth::rate_limits::settings::define();
         codeverify::shared_memory::reserve();
+        codeverify::worker::launcher::register();
     }
 }

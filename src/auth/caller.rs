@@ -12,6 +12,15 @@ pub fn is_service() -> bool {
     settings::org_id().is_none() && caller_has_role(c"codeverify_service")
 }
 
+/// For functions that give out what is to be mailed, or tell whether an address is known.
+pub fn require_service() -> Result<(), Error> {
+    if is_service() {
+        Ok(())
+    } else {
+        Err(Error::NotTheService)
+    }
+}
+
 /// The trusted back end acts for any user; everybody else for the user in context.
 pub fn require_self_or_service(user_id: Uuid) -> Result<(), Error> {
     if settings::user_id() == Some(user_id) || is_service() {

@@ -33,6 +33,8 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid rate limit: {problem}")]
+    InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
     NoSuchAnalysis { analysis_id: String },
     #[error("analysis {analysis_id} is {status}, not running")]
@@ -121,6 +123,14 @@ pub enum Error {
     NotYourUser,
     #[error("secrets at rest cannot be encrypted or decrypted: {problem}")]
     UnusableEncryptionKey { problem: &'static str },
+    #[error("only codeverify_service may do this, outside of a context")]
+    NotTheService,
+    #[error("the text is no hash of a password that can be verified")]
+    InvalidPasswordHash,
+    #[error("invalid request about a user: {problem}")]
+    InvalidUserRequest { problem: &'static str },
+    #[error("user {user_id} does not exist")]
+    NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -143,7 +153,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC017", "unknown_permission"),
     ("VC018", "author_not_in_context"),
     ("VC020", "invalid_api_key_request"),
+    ("VC021", "invalid_password_hash"),
+    ("VC022", "invalid_user_request"),
+    ("VC023", "no_such_user"),
     ("VC024", "unusable_encryption_key"),
+    ("VC027", "invalid_rate_limit"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -180,10 +194,14 @@ impl Error {
             Error::RoleNotAllowed { .. }
             | Error::NotTrusted
             | Error::AnotherLedger
-            | Error::NotYourUser => "VC014",
+            | Error::NotYourUser
+            | Error::NotTheService => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidPasswordHash => "VC021",
+            Error::InvalidUserRequest { .. } => "VC022",
+            Error::NoSuchUser { .. } => "VC023",
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
@@ -213,6 +231,7 @@ impl Error {
             | Error::NotAContinuation { .. } => "VC056",
             Error::TreeDamaged { .. } => "VC057",
             Error::UnusableEncryptionKey { .. } => "VC024",
+            Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
         }
     }
@@ -271,6 +290,12 @@ impl Error {
                 "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
             Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
+            Error::InvalidPasswordHash => {
+                "It must be a PHC string of Argon2 of at most 1 GB, 16 iterations and 16 lanes, or a bcrypt hash ($2a$, $2b$, $2y$) of cost 4 to 15.".into()
+            }
+            Error::InvalidUserRequest { .. } => "See the function's COMMENT for what each argument may be.".into(),
+            Error::NoSuchUser { .. } => "Check the id; auth.register_user(…) makes users.".into(),
             Error::NotYourUser => "Call it as that user, or as codeverify_service outside of a context.".into(),
             Error::NotAMember { .. } => "Add the user with tenancy.add_member(org_id, user_id, role).".into(),
             Error::RoleNotAllowed { .. } => {
@@ -282,6 +307,9 @@ impl Error {
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
                 "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+            }
+            Error::InvalidRateLimit { .. } => {
+                "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
             }
             Error::NoSuchAnalysis { .. } => "Check the id and the organization in context.".into(),
             Error::AnalysisNotRunning { .. } => "Start a new analysis with analysis.start_analysis(…).".into(),

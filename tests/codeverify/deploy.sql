@@ -85,6 +85,7 @@ SELECT set_eq(
     'auth.password_resets',
     'auth.recovery_codes',
     'auth.refresh_tokens',
+    'auth.session_revocations',
     'auth.sessions',
     'auth.users',
     'experiments_v1.blacklist',

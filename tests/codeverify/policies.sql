@@ -137,6 +137,7 @@ SELECT set_eq(
         'auth.password_resets',
         'auth.recovery_codes',
         'auth.refresh_tokens',
+        'auth.session_revocations',
         'auth.sessions'
     ],
     'these tables have no policy that allows anything');

@@ -14,17 +14,23 @@ $function$;
 SELECT set_eq(
     $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
     $$
-        VALUES ('codeverify.capture', 'superuser'),
+        VALUES ('codeverify.argon2_iterations', 'superuser'),
+               ('codeverify.argon2_memory', 'superuser'),
+               ('codeverify.argon2_parallelism', 'superuser'),
+               ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
+               ('codeverify.email_verification_lifetime', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
+               ('codeverify.max_concurrent_hashes', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
+               ('codeverify.session_token_lifetime', 'superuser'),
                ('codeverify.user_id', 'superuser')
     $$,
     'every setting is a superuser''s');

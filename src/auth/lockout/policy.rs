@@ -1,5 +1,7 @@
 //! When an attempt to log in may be made: pure arithmetic on what is known of an account or an address.
 
+use serde::{Deserialize, Serialize};
+
 /// In microseconds, as all times here; since 1970.
 const SECOND: i64 = 1_000_000;
 
@@ -8,7 +10,7 @@ const SECOND: i64 = 1_000_000;
 pub const NEVER: i64 = 253_370_764_800 * SECOND; // 9999-01-01 00:00:00 UTC
 
 /// How failures of one kind of subject are answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rule {
     /// Which failure in a row is the first to delay the next attempt, by a second; each later one doubles that.
     pub delays_from: i32,
@@ -97,13 +99,16 @@ impl Record {
     /// The attempt was right.
     pub fn succeed(&mut self, rule: &Rule) {
         if rule.success_forgets {
-            *self = Record {
-                last_failed_at: self.last_failed_at,
-                ..Record::default()
-            };
+            self.unlock();
         } else {
             self.withdraw(rule);
         }
+    }
+
+    /// Forgets the failures.
+    pub fn unlock(&mut self) {
+        self.failures = 0;
+        self.locked_until = None;
     }
 
     /// The attempt says nothing: it was not right, and not a guess.

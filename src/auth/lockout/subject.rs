@@ -2,9 +2,10 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kind {
     Account,
     IpAddress,
@@ -20,24 +21,32 @@ impl Kind {
     }
 
     /// SHA-256 of the kind, a zero byte and the name.
-    fn hash(self, name: &str) -> [u8; 32] {
-        Sha256::new()
+    fn subject(self, name: &str) -> Subject {
+        let hash = Sha256::new()
             .chain_update(self.name())
             .chain_update([0])
             .chain_update(name)
             .finalize()
-            .into()
+            .into();
+        Subject { kind: self, hash }
     }
 }
 
+/// Whose failures they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subject {
+    pub kind: Kind,
+    pub hash: [u8; 32],
+}
+
 /// The account with this mail address in its normalised form, whether there is one or not.
-pub fn account(email: &str) -> [u8; 32] {
-    Kind::Account.hash(email)
+pub fn account(email: &str) -> Subject {
+    Kind::Account.subject(email)
 }
 
 /// Where an attempt comes from; None for what is no address. Whoever has one IPv6 address has the other 2^64
 /// of its network as well.
-pub fn ip_address(text: &str) -> Option<[u8; 32]> {
+pub fn ip_address(text: &str) -> Option<Subject> {
     let network = match text.trim().parse::<IpAddr>().ok()?.to_canonical() {
         IpAddr::V4(address) => address.to_string(),
         IpAddr::V6(address) => {
@@ -45,7 +54,7 @@ pub fn ip_address(text: &str) -> Option<[u8; 32]> {
             format!("{}/64", Ipv6Addr::from_bits(prefix))
         }
     };
-    Some(Kind::IpAddress.hash(&network))
+    Some(Kind::IpAddress.subject(&network))
 }
 
 #[cfg(test)]
@@ -54,10 +63,13 @@ mod tests {
 
     #[test]
     fn an_account_is_no_address() {
-        assert_ne!(account("10.0.0.1"), Kind::IpAddress.hash("10.0.0.1"));
+        assert_ne!(
+            account("10.0.0.1").hash,
+            Kind::IpAddress.subject("10.0.0.1").hash
+        );
         assert_ne!(account("a@example.org"), account("b@example.org"));
         assert_eq!(
-            hex::encode(account("a@example.org")),
+            hex::encode(account("a@example.org").hash),
             hex::encode(Sha256::digest(b"account\0a@example.org"))
         );
     }

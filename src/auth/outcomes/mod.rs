@@ -1,15 +1,35 @@
 //! What came of an attempt to get in, in the ledger and in auth.audit_logs.
 //!
 //! A success is written in the caller's transaction: if that is rolled back, what it gave is gone too. A
-//! failure must be told whatever becomes of the transaction it happened in.
+//! failure must be told whatever becomes of the transaction it happened in:
+//!
+//! - Where the library is preloaded it goes into a queue in shared memory, and within seconds from there into
+//!   the tables. A crash of the server loses what is in the queue. A queue that is full loses what comes; how
+//!   much that was is told in an entry of its own, and the server's log has it.
+//! - Elsewhere a background worker is started that writes it before the function returns.
+//! - Where that fails too (all of max_worker_processes taken, say), the server's log has it, and it is written
+//!   in the caller's transaction.
 
+pub mod entry;
+mod queue;
+mod unknown;
+pub mod writing;
+
+use pgrx::pg_sys;
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{PgLogLevel, PgSqlErrorCode};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::audits::chain::record::{append, jsonb, Subject};
+use self::entry::Entry;
+use crate::codeverify::own_transaction::job::Job;
+use crate::codeverify::own_transaction::{self, Unavailable};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::update;
-use crate::tenancy::sql::to_datum;
+use crate::codeverify::shared_memory;
+use crate::codeverify::time::now;
+
+pub use queue::{flush_outcomes, OUTCOMES};
+pub use unknown::{flush_unknown, COUNTS};
 
 /// Something that was tried, and by whom. Nothing in it is a secret.
 pub struct Outcome<'a> {
@@ -27,6 +47,21 @@ pub struct Outcome<'a> {
     pub user_agent: Option<&'a str>,
 }
 
+impl Outcome<'_> {
+    /// One of which nothing more is known.
+    pub fn of(action: &'static str, details: Value) -> Outcome<'static> {
+        Outcome {
+            action,
+            org_id: None,
+            user_id: None,
+            resource_id: None,
+            details,
+            ip_address: None,
+            user_agent: None,
+        }
+    }
+}
+
 /// What a token that belongs to nobody claimed to be. Such attempts are counted, not told one by one:
 /// whoever sends a flood of them writes a few entries a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,48 +75,89 @@ pub enum Unknown {
     WebToken,
 }
 
-/// Tells of a success, in the caller's transaction.
+impl Unknown {
+    pub const ALL: [Unknown; 7] = [
+        Unknown::ApiKey,
+        Unknown::Session,
+        Unknown::RefreshToken,
+        Unknown::Invitation,
+        Unknown::PasswordReset,
+        Unknown::EmailVerification,
+        Unknown::WebToken,
+    ];
+
+    /// What an entry about it is called.
+    pub fn action(self) -> &'static str {
+        match self {
+            Unknown::ApiKey => "api_key.refused",
+            Unknown::Session | Unknown::RefreshToken => "session.failed",
+            Unknown::Invitation => "invitation.refused",
+            Unknown::PasswordReset => "password.reset_failed",
+            Unknown::EmailVerification => "user.email_verification_failed",
+            Unknown::WebToken => "web_token.refused",
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Unknown::ApiKey => "api_key",
+            Unknown::Session => "session",
+            Unknown::RefreshToken => "refresh_token",
+            Unknown::Invitation => "invitation",
+            Unknown::PasswordReset => "password_reset",
+            Unknown::EmailVerification => "email_verification",
+            Unknown::WebToken => "web_token",
+        }
+    }
+}
+
+/// Tells of a success, in the caller's transaction. One that may only read leaves it to another.
 pub fn record_success(outcome: &Outcome) {
-    record(outcome, "success");
+    let entry = Entry::new(outcome, true, now());
+    if can_write() {
+        as_owner(|| writing::write(&entry, false));
+    } else {
+        record_elsewhere(&entry);
+    }
 }
 
 /// Tells of a failure, whatever becomes of the caller's transaction.
 pub fn record_failure(outcome: &Outcome) {
-    record(outcome, "failure");
+    record_elsewhere(&Entry::new(outcome, false, now()));
 }
 
 /// Counts a token that belongs to nobody.
-pub fn count_unknown(_what: Unknown) {}
+pub fn count_unknown(what: Unknown) {
+    unknown::count(what);
+}
 
-fn record(outcome: &Outcome, status: &str) {
-    append(
-        &Subject {
-            ledger: outcome.org_id,
-            entity: Some("auth"),
-            action: Some(outcome.action),
-            actor_id: outcome.user_id,
-            resource_id: outcome.resource_id,
-            ip_address: outcome.ip_address,
-            user_agent: outcome.user_agent,
-        },
-        jsonb(outcome.details.clone()),
-    );
-    as_owner(|| {
-        update(
-            "INSERT INTO auth.audit_logs \
-                 (org_id, user_id, action, resource, status, details, ip_address, user_agent) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-            &[
-                outcome.org_id.map(to_datum).into(),
-                outcome.user_id.map(to_datum).into(),
-                outcome.action.into(),
-                outcome.resource_id.map(|id| id.to_string()).into(),
-                status.into(),
-                jsonb(outcome.details.clone()),
-                outcome.ip_address.into(),
-                outcome.user_agent.into(),
-            ],
-            |_| Ok(()),
-        );
-    });
+fn record_elsewhere(entry: &Entry) {
+    if shared_memory::is_available() {
+        queue::push(entry);
+        return;
+    }
+    if let Err(why) = own_transaction::run(&Job::RecordOutcomes(vec![entry.clone()])) {
+        log_failure(entry, &why.to_string());
+        // A standby's transactions write nothing, and what failed here may fail there.
+        if can_write() && why != Unavailable::Standby {
+            as_owner(|| writing::write(entry, true));
+        }
+    }
+}
+
+/// Tells the server's log, and nobody else, of what did not find its way.
+fn log_failure(entry: &Entry, why: &str) {
+    let said = serde_json::to_string(entry).unwrap_or_default();
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+        format!("codeverify could not record an outcome apart from its transaction: {why}"),
+        "record_elsewhere",
+    )
+    .set_detail(said)
+    .report(PgLogLevel::LOG_SERVER_ONLY);
+}
+
+fn can_write() -> bool {
+    // SAFETY: reads a flag of the current transaction, which is set on a standby too.
+    unsafe { !pg_sys::XactReadOnly }
 }

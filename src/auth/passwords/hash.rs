@@ -69,6 +69,14 @@ impl Stored {
         }
     }
 
+    /// What made it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Stored::Argon2(hash) => hash.algorithm.as_str(),
+            Stored::Bcrypt(_) => "bcrypt",
+        }
+    }
+
     /// Whether the password is the hash's. A bcrypt hash is of the text as it was typed, as older systems
     /// hashed it, and of no more than its first 72 bytes.
     pub fn verify(&self, typed: &str, prepared: &Prepared) -> Result<bool, OutOfMemory> {

@@ -104,7 +104,7 @@ fn fail(session: &Found, org_id: Option<Uuid>, reason: &'static str) -> Value {
         details: json!({
             "reason": reason,
             "token": "session",
-            "org_id": org_id.map(|id| id.to_string()),
+            "wanted": org_id.map(|id| id.to_string()),
         }),
         ip_address: None,
         user_agent: None,

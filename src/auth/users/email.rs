@@ -31,7 +31,12 @@ pub fn normalise(text: &str) -> Option<String> {
 /// What failed attempts are counted by: the address where the text is one, and else a name of the text, which
 /// is no account's.
 pub fn account(text: &str) -> String {
-    normalise(text).unwrap_or_else(|| hex::encode(Sha256::digest(text.as_bytes())))
+    normalise(text).unwrap_or_else(|| digest(text))
+}
+
+/// What stands for an address where it is not to be read: SHA-256 in hexadecimal digits.
+pub fn digest(address: &str) -> String {
+    hex::encode(Sha256::digest(address.as_bytes()))
 }
 
 /// Something, one `@`, and a domain of two labels or more; nothing in it that cannot be seen.

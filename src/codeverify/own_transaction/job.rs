@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::auth::lockout::request::{Answer, Step, Subjects};
+use crate::auth::outcomes::entry::Entry;
+
 /// A piece of work. Nothing in it is a secret.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Job {
@@ -14,17 +17,26 @@ pub enum Job {
         max: i32,
         want: i32,
     },
-    /// Ends a session, if it has not ended yet. `reason` is one of those of auth.sessions.
+    /// Ends a session, if it has not ended yet. `reason` is one of those of auth.session_revocations.
     RevokeSession { session_id: Uuid, reason: String },
+    /// Tells of what came of attempts to get in.
+    RecordOutcomes(Vec<Entry>),
+    /// Takes a step of an attempt to log in.
+    Attempt(Step, Subjects),
 }
 
 /// What came of it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Reply {
     /// Uses that were granted, and how many the minute has had with them. None are for a key that is unknown.
-    Lease { granted: i32, count: i32 },
+    Lease {
+        granted: i32,
+        count: i32,
+    },
     /// Whether the session was ended now.
     Revoked(bool),
+    Recorded,
+    Attempt(Answer),
 }
 
 #[cfg(test)]

@@ -1,0 +1,5 @@
+-- Logging in.
+
+COMMENT ON FUNCTION auth.login(text, text, text, uuid, jsonb, text) IS
+    'Logs a user in with a password, and where the user has a second factor with a code of it or a recovery code. Returns a jsonb object with status: ok (with user_id, org_id, session_id, session_token, session_token_expires_at, refresh_token and expires_at), invalid_credentials, locked (with retry_at; NULL for an account that takes a password reset), totp_required, totp_invalid, unverified (the address is) or no_membership (in org_id). The last four are only told to who has the password. It raises nothing on a wrong credential and sets no context: pass the session_token to auth.authenticate_session. device_info is a JSON object; ip_address is heeded from codeverify_service, for others it is where the connection comes from. An unknown address takes the same work as a wrong password. Pass the secrets as bind parameters. Example: SELECT auth.login($1, $2, ip_address => ''192.0.2.7'')->>''status'';';
+GRANT EXECUTE ON FUNCTION auth.login(text, text, text, uuid, jsonb, text) TO codeverify_service, codeverify_tenant;

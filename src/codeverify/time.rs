@@ -1,0 +1,25 @@
+//! Times as microseconds since 1970, UTC.
+
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::pg_sys;
+
+/// 2000-01-01, where PostgreSQL begins to count.
+const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
+
+/// The clock's time.
+pub fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH)
+}
+
+/// As the parameter of a query.
+pub fn to_datum(time: i64) -> DatumWithOid<'static> {
+    let datum = pg_sys::Datum::from(time.saturating_sub(POSTGRES_EPOCH));
+    // SAFETY: a timestamptz is a number of microseconds, passed by value.
+    unsafe { DatumWithOid::new(datum, pg_sys::TIMESTAMPTZOID) }
+}
+
+/// As a query returns it.
+pub fn from_datum(time: TimestampWithTimeZone) -> i64 {
+    time.into_inner().saturating_add(POSTGRES_EPOCH)
+}
