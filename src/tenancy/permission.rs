@@ -169,26 +169,6 @@ mod tests {
     }
 
     #[test]
-    fn the_lesser_of_two_roles_allows_what_both_allow() {
-        for one in MemberRole::ALL {
-            for other in MemberRole::ALL {
-                let lesser = one.lesser(other);
-                assert!(lesser == one || lesser == other);
-                for permission in Permission::ALL {
-                    assert_eq!(
-                        lesser.allows(permission),
-                        one.allows(permission) && other.allows(permission)
-                    );
-                }
-            }
-        }
-        assert_eq!(
-            MemberRole::Developer.lesser(MemberRole::Member),
-            MemberRole::Developer
-        );
-    }
-
-    #[test]
     fn scopes_give_the_highest_role_they_name_and_never_owner() {
         let role = |scopes: &[&str]| MemberRole::from_scopes(scopes.iter().copied());
         assert_eq!(role(&[]), MemberRole::Viewer);
