@@ -22,7 +22,9 @@ SELECT set_eq(
                ('codeverify.ledger_origin', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
+               ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
+               ('codeverify.totp_issuer', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.user_id', 'superuser')
