@@ -283,9 +283,9 @@ impl Error {
             }
             Error::ContextConflict => "End this transaction and use a new one for each identity.".into(),
             Error::ContextMissing => {
-                "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
+                "Call auth.authenticate_session(…), auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
-            Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::InvalidPasswordHash => {
                 "It must be a PHC string of Argon2 of at most 1 GB, 16 iterations and 16 lanes, or a bcrypt hash ($2a$, $2b$, $2y$) of cost 4 to 15.".into()
