@@ -296,9 +296,9 @@ impl Error {
             }
             Error::ContextConflict => "End this transaction and use a new one for each identity.".into(),
             Error::ContextMissing => {
-                "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
+                "Call auth.authenticate_session(…), auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
-            Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::InvalidJwtKey { .. } => {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
             }

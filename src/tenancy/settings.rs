@@ -162,7 +162,7 @@ fn define_all() {
         GucRegistry::define_string_guc_with_hooks(
             ORG_ID,
             c"Organization that the current transaction acts for.",
-            c"Set by auth.authenticate_api_key and tenancy.assume; empty means no organization and no rows.",
+            c"Set by auth.authenticate_session, auth.authenticate_api_key and tenancy.assume; empty means no organization and no rows.",
             &ORG_ID_TEXT,
             GucContext::Suset,
             flags,
@@ -173,7 +173,7 @@ fn define_all() {
         GucRegistry::define_string_guc_with_hooks(
             USER_ID,
             c"User that the current transaction acts for.",
-            c"Set by tenancy.assume; empty for an API key or a service.",
+            c"Set by auth.authenticate_session and tenancy.assume; empty for an API key or a service.",
             &USER_ID_TEXT,
             GucContext::Suset,
             flags,
