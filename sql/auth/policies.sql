@@ -84,10 +84,11 @@ GRANT SELECT (
     created_by,
     created_at,
     email,
-    revoked_at
+    revoked_at,
+    api_key_id
 ) ON auth.invitations TO codeverify_tenant;
 
--- Every column but key_hash.
+-- Every column but key_hash and previous_key_hash.
 REVOKE SELECT ON auth.api_keys FROM codeverify_tenant;
 GRANT SELECT (
     id,
@@ -102,5 +103,6 @@ GRANT SELECT (
     service_id,
     parent_id,
     revoked_at,
-    rotated_at
+    rotated_at,
+    previous_expires_at
 ) ON auth.api_keys TO codeverify_tenant;

@@ -2,6 +2,7 @@
 
 pub mod api_keys;
 pub mod caller;
+pub mod invitations;
 pub mod lockout;
 pub mod login;
 pub mod outcomes;

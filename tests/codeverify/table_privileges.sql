@@ -142,9 +142,17 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('tenancy.coverage', 'codeverify_auditor', 'select'),
            ('tenancy.coverage', 'codeverify_service', 'select'),
            ('tenancy.environments', 'codeverify_tenant', 'delete insert select update'),
-           ('tenancy.org_memberships', 'codeverify_tenant', 'delete insert select update(some)'),
+           ('tenancy.org_memberships', 'codeverify_service', 'insert'),
+           ('tenancy.org_memberships', 'codeverify_tenant', 'delete select update(some)'),
            ('tenancy.organization_members', 'codeverify_tenant', 'select'),
            ('tenancy.organizations', 'codeverify_tenant', 'select update(some)'),
+           ('tenancy.permissions', 'codeverify_admin', 'select'),
+           ('tenancy.permissions', 'codeverify_auditor', 'select'),
+           ('tenancy.permissions', 'codeverify_service', 'select'),
+           ('tenancy.permissions', 'codeverify_tenant', 'select'),
+           ('tenancy.role_bindings', 'codeverify_admin', 'select'),
+           ('tenancy.role_bindings', 'codeverify_auditor', 'select'),
+           ('tenancy.role_bindings', 'codeverify_service', 'select'),
            ('tenancy.services', 'codeverify_tenant', 'delete insert select update');
 
 SELECT is_empty('SELECT * FROM granted EXCEPT SELECT * FROM allowed', 'nothing is granted that is not listed here');
