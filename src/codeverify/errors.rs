@@ -33,6 +33,10 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid invitation request: {problem}")]
+    InvalidInvitationRequest { problem: String },
+    #[error("invalid rate limit: {problem}")]
+    InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
     NoSuchAnalysis { analysis_id: String },
     #[error("analysis {analysis_id} is {status}, not running")]
@@ -117,6 +121,8 @@ pub enum Error {
     NotAContinuation { old_size: i64, new_size: i64 },
     #[error("the ledger's Merkle tree is damaged")]
     TreeDamaged { problem: String },
+    #[error("invalid key of web tokens: {problem}")]
+    InvalidJwtKey { problem: String },
     #[error("only the user in context or codeverify_service may do this")]
     NotYourUser,
     #[error("secrets at rest cannot be encrypted or decrypted: {problem}")]
@@ -155,6 +161,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC022", "invalid_user_request"),
     ("VC023", "no_such_user"),
     ("VC024", "unusable_encryption_key"),
+    ("VC025", "invalid_invitation_request"),
+    ("VC027", "invalid_rate_limit"),
+    ("VC028", "invalid_jwt_key"),
+    ("VC029", "not_bindable"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -196,9 +206,11 @@ impl Error {
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidInvitationRequest { .. } => "VC025",
             Error::InvalidPasswordHash => "VC021",
             Error::InvalidUserRequest { .. } => "VC022",
             Error::NoSuchUser { .. } => "VC023",
+            Error::InvalidJwtKey { .. } => "VC028",
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
@@ -228,6 +240,7 @@ impl Error {
             | Error::NotAContinuation { .. } => "VC056",
             Error::TreeDamaged { .. } => "VC057",
             Error::UnusableEncryptionKey { .. } => "VC024",
+            Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
         }
     }
@@ -286,6 +299,9 @@ impl Error {
                 "Call auth.authenticate_session(…), auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
             Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
+            Error::InvalidJwtKey { .. } => {
+                "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::InvalidPasswordHash => {
                 "It must be a PHC string of Argon2 of at most 1 GB, 16 iterations and 16 lanes, or a bcrypt hash ($2a$, $2b$, $2y$) of cost 4 to 15.".into()
@@ -302,7 +318,13 @@ impl Error {
             }
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
-                "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+                "See COMMENT ON FUNCTION auth.create_api_key and auth.rotate_api_key for what each argument may be.".into()
+            }
+            Error::InvalidInvitationRequest { .. } => {
+                "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
+            }
+            Error::InvalidRateLimit { .. } => {
+                "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
             }
             Error::NoSuchAnalysis { .. } => "Check the id and the organization in context.".into(),
             Error::AnalysisNotRunning { .. } => "Start a new analysis with analysis.start_analysis(…).".into(),

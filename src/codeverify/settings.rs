@@ -17,6 +17,7 @@ pub enum DeployMode {
 }
 
 static DEPLOY: GucSetting<DeployMode> = GucSetting::<DeployMode>::new(DeployMode::on);
+static FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(2000);
 static SARIF_MAX_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 static ENCRYPTION_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
@@ -36,6 +37,11 @@ pub fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
         .get()
         .and_then(|value| value.into_string().ok())
         .filter(|value| !value.is_empty())
+}
+
+/// How often what shared memory holds is written to the tables, in microseconds.
+pub fn flush_interval() -> i64 {
+    i64::from(FLUSH_INTERVAL.get()) * 1000
 }
 
 /// Registers the settings with the server.
@@ -65,5 +71,15 @@ pub fn define() {
         &ENCRYPTION_KEY_FILE,
         GucContext::Suset,
         GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_int_guc(
+        c"codeverify.flush_interval",
+        c"How often what shared memory holds is written to the tables.",
+        c"Where the library is in shared_preload_libraries. A crash of the server loses what came after the last time.",
+        &FLUSH_INTERVAL,
+        100,
+        60_000,
+        GucContext::Sighup,
+        GucFlags::UNIT_MS,
     );
 }

@@ -14,14 +14,3 @@ pub fn require_read_committed(function: &'static str, code: &'static str) -> Res
         Err(Error::NeedsReadCommitted { function, code })
     }
 }
-
-/// Runs a query of what is committed by now, whatever the transaction's own snapshot is.
-pub fn with_latest<T>(work: impl FnOnce() -> T) -> T {
-    // SAFETY: the snapshot is taken off again; after an error the server does that.
-    unsafe {
-        pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot());
-        let result = work();
-        pg_sys::PopActiveSnapshot();
-        result
-    }
-}

@@ -19,7 +19,7 @@ pub enum Permission {
     Read,
     /// Write analyses, findings and what else a developer makes.
     Write,
-    /// Manage members, keys, rules and webhooks.
+    /// Manage members, invitations, keys, rules and webhooks.
     Manage,
     /// Make and unmake owners.
     Own,
@@ -42,6 +42,16 @@ impl MemberRole {
             MemberRole::Member => "member",
             MemberRole::Developer => "developer",
             MemberRole::Viewer => "viewer",
+        }
+    }
+
+    /// The one of two roles that may do less.
+    pub fn lesser(self, other: MemberRole) -> MemberRole {
+        let rank = |role: MemberRole| MemberRole::ALL.iter().position(|known| *known == role);
+        if rank(self) < rank(other) {
+            other
+        } else {
+            self
         }
     }
 
@@ -93,6 +103,18 @@ impl Permission {
             Permission::Own => "own",
         }
     }
+
+    /// What it lets a member do, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Permission::Read => "See the rows of the organization.",
+            Permission::Write => "Write analyses, findings, projects and what else work produces.",
+            Permission::Manage => {
+                "Manage members, invitations, API keys, services, repositories, rules and webhooks."
+            }
+            Permission::Own => "Make and unmake owners, and hand the organization over.",
+        }
+    }
 }
 
 impl FromStr for Permission {
@@ -121,6 +143,22 @@ mod tests {
     }
 
     #[test]
+    fn the_lesser_of_two_roles_allows_what_both_do() {
+        for one in MemberRole::ALL {
+            for other in MemberRole::ALL {
+                let lesser = one.lesser(other);
+                assert_eq!(lesser, other.lesser(one));
+                for permission in Permission::ALL {
+                    assert_eq!(
+                        lesser.allows(permission),
+                        one.allows(permission) && other.allows(permission)
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
     fn names_round_trip_and_others_are_refused() {
         for role in MemberRole::ALL {
             assert_eq!(role.name().parse(), Ok(role));
@@ -128,6 +166,26 @@ mod tests {
         assert_eq!("Owner".parse::<MemberRole>(), Err(()));
         assert_eq!("".parse::<MemberRole>(), Err(()));
         assert_eq!("delete".parse::<Permission>(), Err(()));
+    }
+
+    #[test]
+    fn the_lesser_of_two_roles_allows_what_both_allow() {
+        for one in MemberRole::ALL {
+            for other in MemberRole::ALL {
+                let lesser = one.lesser(other);
+                assert!(lesser == one || lesser == other);
+                for permission in Permission::ALL {
+                    assert_eq!(
+                        lesser.allows(permission),
+                        one.allows(permission) && other.allows(permission)
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            MemberRole::Developer.lesser(MemberRole::Member),
+            MemberRole::Developer
+        );
     }
 
     #[test]

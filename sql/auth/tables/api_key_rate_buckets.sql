@@ -16,6 +16,10 @@ CREATE TABLE auth.api_key_rate_buckets (
 CREATE INDEX api_key_rate_buckets_org_id_window_start_idx
     ON auth.api_key_rate_buckets (org_id, window_start);
 
+-- Old rows are removed whosever they are.
+CREATE INDEX api_key_rate_buckets_window_start_idx
+    ON auth.api_key_rate_buckets (window_start);
+
 COMMENT ON TABLE auth.api_key_rate_buckets IS 'How often each API key was used in each minute, for rate limits.';
 COMMENT ON COLUMN auth.api_key_rate_buckets.api_key_id IS 'Key that was used.';
 COMMENT ON COLUMN auth.api_key_rate_buckets.window_start IS 'Start of the minute, a whole minute.';

@@ -11,11 +11,10 @@ use super::request::{Step, Subjects};
 use super::rows;
 use super::subject::{Kind, Subject};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::shared_memory::databases;
 use crate::codeverify::shared_memory::slots::{Full, Key, Value};
 use crate::codeverify::shared_memory::table::{Entry, Table};
 use crate::codeverify::time;
-use crate::codeverify::worker::step::{self, Batch};
+use crate::codeverify::worker::step::{Batch, Round};
 
 /// Accounts and addresses that are kept at the same time: a megabyte. Others make room when they are written.
 const CAPACITY: usize = 8_192;
@@ -26,11 +25,15 @@ const BATCH: usize = 256;
 /// In microseconds.
 const HOUR: i64 = 3_600_000_000;
 
+/// How long an attempt is left alone: most end well before that, and need not be written twice. Above READ
+/// COMMITTED, a session could not log in whose user's row was changed after its snapshot.
+const REST: i64 = 2_000_000;
+
+/// How long until a user's row is tried again that somebody else is changing.
+const RETRY: i64 = 5_000_000;
+
 /// What is known of accounts and addresses.
 pub static ATTEMPTS: Table<Attempts> = Table::new(|| CAPACITY);
-
-/// Writes what has changed.
-pub const FLUSH_ATTEMPTS: step::Step = flush;
 
 /// Of one account or address. Changed under the table's exclusive lock only.
 pub struct Attempts {
@@ -179,36 +182,44 @@ thread_local! {
     static FORGOT_AT: Cell<i64> = const { Cell::new(0) };
 }
 
-fn flush(database: u32) -> Option<Batch> {
-    let changed = ATTEMPTS.collect(database, BATCH, Attempts::read);
+/// Writes what has changed.
+pub fn flush(round: &mut Round) -> Option<Batch> {
+    let database = round.database;
+    let now = time::now();
+    let mut changed = ATTEMPTS.collect(database, BATCH, Attempts::read);
+    let more = changed.len() == BATCH;
+    if !round.is_last {
+        changed.retain(|one| {
+            let (_, record, _) = &one.value;
+            let rests_until = record.last_failed_at.saturating_add(REST);
+            let rests = (now..=now + REST).contains(&rests_until);
+            if rests {
+                round.again_at(round.now + REST);
+            }
+            !rests
+        });
+    }
     if changed.is_empty() {
         return None;
     }
-    let more = changed.len() == BATCH;
     let mut written = Vec::with_capacity(changed.len());
-    let mut is_all_shown = true;
     for one in &changed {
         let (subject, record, user_id) = &one.value;
         rows::store(subject, record);
         if user_id.is_none_or(|user_id| rows::show(user_id, record)) {
             written.push((one.id, one.version));
         } else {
-            is_all_shown = false;
+            round.again_at(round.now + RETRY);
         }
     }
-    let now = time::now();
     if now.saturating_sub(FORGOT_AT.get()) > HOUR {
         FORGOT_AT.set(now);
         rows::forget_old();
     }
+    // Where nothing could be settled, the same would be collected again at once.
+    let more = more && !written.is_empty();
     Some(Batch {
-        settle: Box::new(move || {
-            ATTEMPTS.settle(database, written);
-            if !is_all_shown {
-                databases::announce(database);
-            }
-        }),
-        // What somebody else is changing would be tried again and again.
-        more: more && is_all_shown,
+        settle: Box::new(move || ATTEMPTS.settle(database, written)),
+        more,
     })
 }

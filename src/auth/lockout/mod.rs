@@ -24,7 +24,7 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time;
 
-pub use memory::{ATTEMPTS, FLUSH_ATTEMPTS};
+pub use memory::{flush, ATTEMPTS};
 
 /// How long those wait whose attempts cannot be counted, in microseconds.
 const UNAVAILABLE: i64 = 1_000_000;

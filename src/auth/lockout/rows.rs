@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::policy::Record;
 use super::subject::Subject;
-use crate::codeverify::query::{select, select_one, update, update_one};
-use crate::codeverify::snapshot::with_latest;
+use crate::codeverify::latest::select_latest;
+use crate::codeverify::query::{select_one, update, update_one};
 use crate::codeverify::time;
 use crate::tenancy::sql::{from_datum, to_datum};
 
@@ -26,14 +26,27 @@ pub fn find_user(account: &str) -> Option<Uuid> {
 /// What is committed of a subject, even where the caller's snapshot is older: it must not be able to guess against
 /// counts of yesterday.
 pub fn load(subject: &Subject) -> Option<Record> {
-    with_latest(|| {
-        select(
-            "SELECT failures, last_failed_at, locked_until \
-             FROM auth.login_attempts WHERE subject_hash = $1",
-            &[hex::encode(subject.hash).into()],
-            read_record,
-        )
-    })
+    select_latest(
+        "SELECT failures, last_failed_at, locked_until \
+         FROM auth.login_attempts WHERE subject_hash = $1",
+        &[hex::encode(subject.hash).into()],
+        |rows| {
+            let row = rows.first()?;
+            Some(record(row.get(1), row.get(2), row.get(3)))
+        },
+    )
+}
+
+fn record(
+    failures: Option<i32>,
+    last_failed_at: Option<TimestampWithTimeZone>,
+    locked_until: Option<TimestampWithTimeZone>,
+) -> Record {
+    Record {
+        failures: failures.unwrap_or(0),
+        last_failed_at: last_failed_at.map_or(0, time::from_datum),
+        locked_until: locked_until.map(time::from_datum),
+    }
 }
 
 /// As `load`, but keeps others from it until the transaction ends.
@@ -49,23 +62,14 @@ pub fn lock(subject: &Subject) -> Record {
         "SELECT failures, last_failed_at, locked_until \
          FROM auth.login_attempts WHERE subject_hash = $1 FOR NO KEY UPDATE",
         &[hash.into()],
-        read_record,
+        |rows| {
+            if rows.is_empty() {
+                return Ok(Record::default());
+            }
+            let row = rows.first();
+            Ok(record(row.get(1)?, row.get(2)?, row.get(3)?))
+        },
     )
-    .unwrap_or_default()
-}
-
-fn read_record(rows: pgrx::spi::SpiTupleTable) -> pgrx::spi::Result<Option<Record>> {
-    if rows.is_empty() {
-        return Ok(None);
-    }
-    let row = rows.first();
-    Ok(Some(Record {
-        failures: row.get(1)?.unwrap_or(0),
-        last_failed_at: row
-            .get::<TimestampWithTimeZone>(2)?
-            .map_or(0, time::from_datum),
-        locked_until: row.get::<TimestampWithTimeZone>(3)?.map(time::from_datum),
-    }))
 }
 
 fn time_or_null(time: Option<i64>) -> DatumWithOid<'static> {

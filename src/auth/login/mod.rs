@@ -94,8 +94,9 @@ pub fn attempt(request: &Request) -> Result<Answer, Error> {
         return Ok(Answer::InvalidCredentials);
     };
 
-    // From here on the client knows the password. The attempt stays counted until all is right, so that the
-    // second factor cannot be guessed either.
+    // From here on the client knows the password. A wrong code stays counted, so that the second factor cannot
+    // be guessed either; what else is missing is no guess. Only a log-in that goes through forgets what was
+    // counted before.
     let refused = match totp::check(account.user_id, request.totp_code) {
         totp::Check::Required => Some(Answer::TotpRequired),
         totp::Check::Invalid => Some(Answer::TotpInvalid),
@@ -108,6 +109,9 @@ pub fn attempt(request: &Request) -> Result<Answer, Error> {
             .map(|_| Answer::NoMembership),
     };
     if let Some(answer) = refused {
+        if !matches!(answer, Answer::TotpInvalid) {
+            allowed.withdraw();
+        }
         fail(request, Some(account), answer.status());
         return Ok(answer);
     }
@@ -203,13 +207,10 @@ fn fail(request: &Request, account: Option<&Account>, reason: &str) {
         }
     }
     record_failure(&Outcome {
-        action: "login.failed",
-        org_id: None,
         user_id: account.map(|account| account.user_id),
-        resource_id: None,
-        details,
         ip_address: request.ip_address.as_deref(),
         user_agent: user_agent(request),
+        ..Outcome::of("login.failed", details)
     });
 }
 

@@ -28,8 +28,8 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time::now;
 
-pub use queue::{FLUSH_OUTCOMES, FLUSH_UNKNOWN, OUTCOMES};
-pub use unknown::COUNTS;
+pub use queue::{flush_outcomes, OUTCOMES};
+pub use unknown::{flush_unknown, COUNTS};
 
 /// Something that was tried, and by whom. Nothing in it is a secret.
 pub struct Outcome<'a> {

@@ -9,8 +9,7 @@ use super::unknown;
 use super::{log_failure, writing};
 use crate::codeverify::shared_memory::queue::Queue;
 use crate::codeverify::subtransaction::attempt;
-use crate::codeverify::time::now;
-use crate::codeverify::worker::step::{Batch, Step};
+use crate::codeverify::worker::step::{Batch, Round};
 
 /// An entry's JSON, at most.
 const MOST_BYTES: usize = 1_008;
@@ -23,12 +22,6 @@ const BATCH: usize = 128;
 
 /// What waits to be written.
 pub static OUTCOMES: Queue<MOST_BYTES> = Queue::new(|| CAPACITY);
-
-/// Writes what waits.
-pub const FLUSH_OUTCOMES: Step = flush_outcomes;
-
-/// Tells how many tokens belonged to nobody, and how many outcomes there was no room for.
-pub const FLUSH_UNKNOWN: Step = flush_unknown;
 
 /// Hands an entry to the writer.
 pub(super) fn push(entry: &Entry) {
@@ -43,8 +36,9 @@ pub(super) fn push(entry: &Entry) {
     }
 }
 
-fn flush_outcomes(database: u32) -> Option<Batch> {
-    let waiting = OUTCOMES.collect(database, BATCH);
+/// Writes what waits.
+pub fn flush_outcomes(round: &mut Round) -> Option<Batch> {
+    let waiting = OUTCOMES.collect(round.database, BATCH);
     if waiting.is_empty() {
         return None;
     }
@@ -67,16 +61,5 @@ fn flush_outcomes(database: u32) -> Option<Batch> {
     Some(Batch {
         settle: Box::new(move || OUTCOMES.release(&waiting)),
         more,
-    })
-}
-
-fn flush_unknown(database: u32) -> Option<Batch> {
-    let counted = unknown::collect(database)?;
-    for entry in counted.entries(now()) {
-        writing::write(&entry, true);
-    }
-    Some(Batch {
-        settle: Box::new(move || unknown::settle(database, &counted)),
-        more: false,
     })
 }

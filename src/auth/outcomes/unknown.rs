@@ -1,6 +1,6 @@
 //! Counts what is too much to be told one by one: tokens that belong to nobody, and outcomes that there was no
 //! room for. They are told at most once a minute, with their number: by database where the library is preloaded,
-//! elsewhere by session. What was counted after that is told with the next.
+//! elsewhere by session, together with the next that is counted.
 
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use pgrx::pg_sys;
 
 use super::entry::Entry;
-use super::{record_elsewhere, Unknown};
+use super::{record_elsewhere, writing, Unknown};
 use crate::codeverify::shared_memory;
 use crate::codeverify::shared_memory::slots::{Key, Value};
-use crate::codeverify::shared_memory::table::{Changed, Table};
+use crate::codeverify::shared_memory::table::Table;
 use crate::codeverify::time::now;
+use crate::codeverify::worker::step::{Batch, Round};
 
 /// In microseconds.
 const MINUTE: i64 = 60_000_000;
@@ -30,6 +31,7 @@ pub static COUNTS: Table<Counts> = Table::new(|| DATABASES);
 /// Of one database.
 pub struct Counts {
     numbers: [AtomicU64; KINDS],
+    /// In microseconds since 2000, as rounds count them.
     told_at: AtomicI64,
 }
 
@@ -70,54 +72,66 @@ pub fn count_dropped(database: u32) {
 }
 
 fn add(database: u32, kind: usize) {
-    let now = now();
     // Where too many databases count at once there is nowhere to count, and the writer is behind anyway.
     let _ = COUNTS.with_or_insert(
         key(database),
         |_| (),
         |counts| {
             counts.numbers[kind].fetch_add(1, Ordering::Relaxed);
-            if is_due(counts.told_at.load(Ordering::Relaxed), now) {
-                counts.changed();
-            }
+            counts.changed();
         },
     );
 }
 
-/// What the writer is about to tell.
-pub type Counted = Changed<[u64; KINDS]>;
+/// Numbers by kind, and when they were last told.
+type Counted = ([u64; KINDS], i64);
 
-impl Counted {
-    pub fn entries(&self, at: i64) -> Vec<Entry> {
-        let unknown = Unknown::ALL
-            .into_iter()
-            .zip(self.value)
-            .filter(|(_, count)| *count > 0)
-            .map(|(what, count)| Entry::of_unknown(what, count, at));
-        let dropped = Some(self.value[DROPPED])
-            .filter(|count| *count > 0)
-            .map(|count| Entry::of_dropped(count, at));
-        unknown.chain(dropped).collect()
+impl Counts {
+    fn read(&self) -> Counted {
+        let numbers = std::array::from_fn(|kind| self.numbers[kind].load(Ordering::Relaxed));
+        (numbers, self.told_at.load(Ordering::Relaxed))
+    }
+
+    /// Notes that numbers were told.
+    fn settle(&self, told: &[u64; KINDS], at: i64) {
+        self.told_at.store(at, Ordering::Relaxed);
+        for (number, told) in self.numbers.iter().zip(told) {
+            number.fetch_sub(*told, Ordering::Relaxed);
+        }
     }
 }
 
-/// What a database has to tell.
-pub fn collect(database: u32) -> Option<Counted> {
-    let read =
-        |counts: &Counts| std::array::from_fn(|kind| counts.numbers[kind].load(Ordering::Relaxed));
-    COUNTS.collect(database, 1, read).pop()
+/// Tells how many tokens belonged to nobody, and how many outcomes there was no room for.
+pub fn flush_unknown(round: &mut Round) -> Option<Batch> {
+    let (database, at) = (round.database, round.now);
+    let counted = COUNTS.collect(database, 1, Counts::read).pop()?;
+    let (numbers, told_at) = counted.value;
+    if !round.is_last && !is_due(told_at, at) {
+        round.again_at(told_at + MINUTE);
+        return None;
+    }
+    for entry in entries(&numbers, now()) {
+        writing::write(&entry, true);
+    }
+    Some(Batch {
+        settle: Box::new(move || {
+            COUNTS.with(key(database), |counts| counts.settle(&numbers, at));
+            COUNTS.settle(database, [(counted.id, counted.version)]);
+        }),
+        more: false,
+    })
 }
 
-/// It is told.
-pub fn settle(database: u32, counted: &Counted) {
-    let now = now();
-    COUNTS.with(key(database), |counts| {
-        counts.told_at.store(now, Ordering::Relaxed);
-        for (number, told) in counts.numbers.iter().zip(counted.value) {
-            number.fetch_sub(told, Ordering::Relaxed);
-        }
-    });
-    COUNTS.settle(database, [(counted.id, counted.version)]);
+fn entries(numbers: &[u64; KINDS], at: i64) -> Vec<Entry> {
+    let unknown = Unknown::ALL
+        .into_iter()
+        .zip(numbers)
+        .filter(|(_, count)| **count > 0)
+        .map(|(what, count)| Entry::of_unknown(what, *count, at));
+    let dropped = Some(numbers[DROPPED])
+        .filter(|count| *count > 0)
+        .map(|count| Entry::of_dropped(count, at));
+    unknown.chain(dropped).collect()
 }
 
 thread_local! {
@@ -132,11 +146,8 @@ fn count_in_session(what: Unknown) {
         return;
     }
     TOLD_AT.set(now);
-    let counted = SESSION.take();
-    for (what, count) in Unknown::ALL.into_iter().zip(counted) {
-        if count > 0 {
-            record_elsewhere(&Entry::of_unknown(what, count, now));
-        }
+    for entry in entries(&SESSION.take(), now) {
+        record_elsewhere(&entry);
     }
 }
 
@@ -158,12 +169,7 @@ mod tests {
         for (number, what) in Unknown::ALL.into_iter().enumerate() {
             assert_eq!(what as usize, number);
         }
-        let counted = Counted {
-            id: 0,
-            version: 1,
-            value: std::array::from_fn(|kind| kind as u64),
-        };
-        let entries = counted.entries(7);
+        let entries = entries(&std::array::from_fn(|kind| kind as u64), 7);
         assert_eq!(entries.len(), KINDS - 1, "nothing is said of what was not");
         assert_eq!(entries[0].details["count"], 1);
         assert_eq!(entries[0].details["token"], "session");

@@ -133,13 +133,10 @@ fn about<'a>(
     ip_address: Option<&'a str>,
 ) -> Outcome<'a> {
     Outcome {
-        action,
-        org_id: None,
         user_id: Some(user_id),
         resource_id: Some(user_id),
-        details,
         ip_address,
-        user_agent: None,
+        ..Outcome::of(action, details)
     }
 }
 

@@ -33,8 +33,8 @@ impl State {
         }
     }
 
-    /// Of a user, without locking it. None for an unknown one.
-    pub fn of(user_id: Uuid) -> Option<State> {
+    /// Of a user, without locking it.
+    pub fn of(user_id: Uuid) -> Result<State, Error> {
         as_owner(|| {
             select(
                 "SELECT u.totp_secret IS NOT NULL, u.totp_confirmed_at IS NOT NULL \
@@ -52,6 +52,7 @@ impl State {
                 },
             )
         })
+        .ok_or_else(|| unknown(user_id))
     }
 }
 
@@ -66,12 +67,12 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Reads what there is of a user, and locks it until the transaction ends. None for an unknown user.
-    pub fn lock(user_id: Uuid) -> Option<Factor> {
+    /// Reads what there is of a user, and locks it until the transaction ends.
+    pub fn lock(user_id: Uuid) -> Result<Factor, Error> {
         as_owner(|| {
             update(
                 "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
-                        u.totp_confirmed_at IS NOT NULL, u.last_code_step \
+                        u.totp_confirmed_at IS NOT NULL, u.second_factor_step \
                  FROM auth.users AS u WHERE u.id = $1 FOR NO KEY UPDATE",
                 &[to_datum(user_id).into()],
                 |rows| {
@@ -90,6 +91,7 @@ impl Factor {
                 },
             )
         })
+        .ok_or_else(|| unknown(user_id))
     }
 
     /// Gives the user a new seed, which is not in force yet.
@@ -100,7 +102,7 @@ impl Factor {
         as_owner(|| {
             update(
                 "UPDATE auth.users \
-                 SET totp_secret = $2, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = $2, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1",
                 &[to_datum(self.user_id).into(), stored.into()],
                 |_| Ok(()),
@@ -141,7 +143,7 @@ impl Factor {
         };
         as_owner(|| {
             update(
-                "UPDATE auth.users SET last_code_step = $2 WHERE id = $1",
+                "UPDATE auth.users SET second_factor_step = $2 WHERE id = $1",
                 &[to_datum(self.user_id).into(), step.into()],
                 |_| Ok(()),
             );
@@ -214,7 +216,7 @@ impl Factor {
             self.delete_recovery_codes();
             update_one::<bool>(
                 "UPDATE auth.users \
-                 SET totp_secret = NULL, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = NULL, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1 AND totp_secret IS NOT NULL RETURNING true",
                 &[to_datum(self.user_id).into()],
             )
@@ -228,6 +230,12 @@ impl Factor {
             &[to_datum(self.user_id).into()],
             |_| Ok(()),
         );
+    }
+}
+
+fn unknown(user_id: Uuid) -> Error {
+    Error::NoSuchUser {
+        user_id: user_id.to_string(),
     }
 }
 

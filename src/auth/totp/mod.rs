@@ -30,12 +30,12 @@ pub enum Check {
 pub fn check(user_id: Uuid, code: Option<&str>) -> Check {
     let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
         return match State::of(user_id) {
-            Some(State::InForce) => Check::Required,
+            Ok(State::InForce) => Check::Required,
             _ => Check::NotEnrolled,
         };
     };
     match Factor::lock(user_id) {
-        Some(factor) if factor.state == State::InForce => {
+        Ok(factor) if factor.state == State::InForce => {
             if factor.accept(code) {
                 Check::Accepted
             } else {

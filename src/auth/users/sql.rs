@@ -78,7 +78,7 @@ fn register_user(
 
     let Some(user_id) = user_id else {
         record_failure(&about(
-            "user.registered",
+            "user.registration_failed",
             None,
             json!({ "reason": "email_taken", "email_sha256": email::digest(&address) }),
         ));
@@ -158,25 +158,19 @@ fn link_identity(
             &[to_datum(user_id).into(), github_id.into(), auth0_sub.into()],
         )
     });
-    let details = json!({
-        "status": word,
-        "github": github_id.is_some(),
-        "auth0": auth0_sub.is_some(),
-    });
-    let outcome = about("user.identity_linked", Some(user_id), details);
-    match word {
-        None => raise(Error::NoSuchUser {
+    let Some(word) = word else {
+        raise(Error::NoSuchUser {
             user_id: user_id.to_string(),
-        }),
-        Some(word) => {
-            if word == "ok" {
-                record_success(&outcome);
-            } else {
-                record_failure(&outcome);
-            }
-            JsonB(json!({ "status": word }))
-        }
+        });
+    };
+    let mut details = json!({ "github": github_id.is_some(), "auth0": auth0_sub.is_some() });
+    if word == "ok" {
+        record_success(&about("user.identity_linked", Some(user_id), details));
+    } else {
+        details["reason"] = json!(word);
+        record_failure(&about("user.identity_link_failed", Some(user_id), details));
     }
+    status(&word)
 }
 
 fn check_identity(github_id: Option<i64>, auth0_sub: Option<&str>) -> Result<(), Error> {
@@ -194,13 +188,9 @@ fn check_identity(github_id: Option<i64>, auth0_sub: Option<&str>) -> Result<(),
 
 fn about(action: &'static str, user_id: Option<Uuid>, details: Value) -> Outcome<'static> {
     Outcome {
-        action,
-        org_id: None,
         user_id,
         resource_id: user_id,
-        details,
-        ip_address: None,
-        user_agent: None,
+        ..Outcome::of(action, details)
     }
 }
 

@@ -69,20 +69,19 @@ pub fn accept(token: &Token) -> (&'static str, Option<Uuid>) {
         // The address was changed since.
         "invalid"
     };
-    let outcome = Outcome {
-        action: "user.email_verified",
-        org_id: None,
+    let about = |action, details| Outcome {
         user_id: Some(issued.user_id),
         resource_id: Some(from_datum(issued.id)),
-        details: json!({ "status": status }),
-        ip_address: None,
-        user_agent: None,
+        ..Outcome::of(action, details)
     };
     if status == "ok" {
-        record_success(&outcome);
+        record_success(&about("user.email_verified", json!({})));
         (status, Some(issued.user_id))
     } else {
-        record_failure(&outcome);
+        record_failure(&about(
+            "user.email_verification_failed",
+            json!({ "reason": status }),
+        ));
         (status, None)
     }
 }

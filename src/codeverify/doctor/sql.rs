@@ -17,7 +17,8 @@ extension_sql_file!(
         find_key_fault,
         find_encryption_fault,
         is_preloaded,
-        "audits_guard"
+        "audits_guard",
+        "tenancy_role_bindings"
     ]
 );
 

@@ -25,6 +25,8 @@ pub struct Databases {
 struct Shared {
     /// Latch of the process that starts writers; 0 while there is none.
     launcher: AtomicUsize,
+    /// Whether a database waits for a writer of another one to end.
+    is_writer_wanted: AtomicBool,
     /// Entries up to here have been used.
     length: AtomicUsize,
     entries: [Database; CAPACITY],
@@ -38,11 +40,14 @@ pub struct Database {
     tablespace: AtomicU32,
     /// Whether something was changed since its writer last began to flush.
     changed: AtomicU32,
-    /// Flushes that failed since one went well.
+    /// Flushes that failed since one went well, and flushes at all.
     failures: AtomicU32,
+    flushes: AtomicU32,
     /// When something was last flushed, and when the next flush may begin: microseconds since 2000.
     flushed_at: AtomicI64,
     not_before: AtomicI64,
+    /// When there is something to flush though nothing has changed; 0 for never.
+    later: AtomicI64,
 }
 
 impl Database {
@@ -66,12 +71,19 @@ impl Database {
     /// A flush is complete.
     pub fn note_success(&self, now: i64, next: i64) {
         self.failures.store(0, Ordering::Relaxed);
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         self.flushed_at.store(now, Ordering::Relaxed);
         self.not_before.store(next, Ordering::Relaxed);
     }
 
+    /// When there will be something to flush though nothing may have changed.
+    pub fn set_later(&self, time: Option<i64>) {
+        self.later.store(time.unwrap_or(0), Ordering::Relaxed);
+    }
+
     /// A flush has failed; the next one may begin after a time that doubles from a second to a minute.
     pub fn note_failure(&self, now: i64) {
+        self.flushes.fetch_add(1, Ordering::Relaxed);
         let failures = self.failures.fetch_add(1, Ordering::Relaxed);
         self.not_before.store(
             now + 1_000_000 * (1i64 << failures.min(6)).min(60),
@@ -88,6 +100,21 @@ impl Database {
         self.failures.load(Ordering::Relaxed)
     }
 
+    pub fn flushes(&self) -> u32 {
+        self.flushes.load(Ordering::Relaxed)
+    }
+
+    /// When the next flush is due, which may be past; None while there is nothing to flush.
+    pub fn due_at(&self) -> Option<i64> {
+        let not_before = self.not_before();
+        if self.is_changed() {
+            return Some(not_before);
+        }
+        Some(self.later.load(Ordering::Relaxed))
+            .filter(|later| *later != 0)
+            .map(|later| later.max(not_before))
+    }
+
     /// None before the first.
     pub fn flushed_at(&self) -> Option<i64> {
         Some(self.flushed_at.load(Ordering::Relaxed)).filter(|at| *at != 0)
@@ -98,8 +125,10 @@ impl Database {
         self.tablespace.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::SeqCst);
         self.failures.store(0, Ordering::Relaxed);
+        self.flushes.store(0, Ordering::Relaxed);
         self.flushed_at.store(0, Ordering::Relaxed);
         self.not_before.store(0, Ordering::Relaxed);
+        self.later.store(0, Ordering::Relaxed);
     }
 }
 
@@ -141,7 +170,7 @@ fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
     if let Some(entry) = used.iter().find(|entry| entry.oid() == oid) {
         return Some(entry);
     }
-    let is_idle = |entry: &&Database| !entry.is_changed() && entry.failures() == 0;
+    let is_idle = |entry: &&Database| entry.due_at().is_none();
     let entry = match (
         used.iter().find(|entry| entry.oid() == 0),
         shared.entries.get(length),
@@ -192,6 +221,23 @@ pub fn set_launcher(latch: *mut pg_sys::Latch) {
     if let Some(shared) = shared() {
         shared.launcher.store(latch as usize, Ordering::SeqCst);
     }
+}
+
+/// Whether there is a process that starts writers.
+pub fn has_launcher() -> bool {
+    shared().is_some_and(|shared| shared.launcher.load(Ordering::SeqCst) != 0)
+}
+
+/// Says whether a database waits for a writer of another one to end.
+pub fn want_writer(is_wanted: bool) {
+    if let Some(shared) = shared() {
+        shared.is_writer_wanted.store(is_wanted, Ordering::Relaxed);
+    }
+}
+
+/// Whether a database waits for a writer of another one to end.
+pub fn is_writer_wanted() -> bool {
+    shared().is_some_and(|shared| shared.is_writer_wanted.load(Ordering::Relaxed))
 }
 
 static IS_WRITABLE: AtomicBool = AtomicBool::new(false);

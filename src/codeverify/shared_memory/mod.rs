@@ -24,7 +24,7 @@
 //!       |fresh| fresh.failures.store(loaded, Ordering::Relaxed),
 //!       |slot| slot.failures.load(Ordering::Relaxed))?;
 //!
-//!   // In a flush step (codeverify::worker): read, write and commit, then settle.
+//!   // In a flush step (codeverify::worker::step): read, write and commit, then settle.
 //!   let changed = ATTEMPTS.collect(database, 1000, |value| value.failures.load(Ordering::Relaxed));
 //!   ATTEMPTS.settle(database, changed.iter().map(|one| (one.id, one.version)));
 //!   ```
@@ -44,11 +44,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pgrx::{pg_guard, pg_sys};
 
 use self::lock::Locks;
+use crate::auth::rate_limits::{memory, uses};
 use crate::auth::{lockout, outcomes};
 
 /// Everything that has its place in shared memory.
 const REGIONS: &[&dyn Region] = &[
     &databases::DATABASES,
+    &memory::BUCKETS,
+    &uses::USES,
     &lockout::ATTEMPTS,
     &outcomes::OUTCOMES,
     &outcomes::COUNTS,

@@ -30,6 +30,7 @@ pub struct Table<V> {
 #[repr(C)]
 struct Header {
     seed: [AtomicU64; 2],
+    evictions: AtomicU64,
 }
 
 /// Sets of each partition that give room for `capacity` slots.
@@ -70,10 +71,14 @@ impl<V: Value> Table<V> {
         unsafe { std::slice::from_raw_parts(slots.add(number * length), length) }
     }
 
+    fn header(&self) -> &Header {
+        // SAFETY: set together with the slots, which the callers have found to be there.
+        unsafe { &*self.header.load(Ordering::Relaxed) }
+    }
+
     /// Partition, set and first slot to try.
     fn place_of(&self, key: Key) -> (usize, usize, usize) {
-        // SAFETY: set together with the slots, which the callers have found to be there.
-        let header = unsafe { &*self.header.load(Ordering::Relaxed) };
+        let header = self.header();
         let seed = |half: usize| header.seed[half].load(Ordering::Relaxed);
         let mut hasher = SipHasher13::new_with_keys(seed(0), seed(1));
         hasher.write_u128(key.id);
@@ -158,12 +163,63 @@ impl<V: Value> Table<V> {
         let slot = match find(slots, key) {
             Some(slot) => slot,
             None => {
-                let slot = claim(slots, key, start)?;
+                let slot = self.claim(slots, key, start)?;
                 fill(&slot.value);
                 slot
             }
         };
         Ok(Self::work_on(slot, key, lock, work))
+    }
+
+    /// As `with_or_insert`, for values that are loaded from a table before: a key without a slot gets one only if
+    /// none has been taken from any key since there were `evictions`. Else what was loaded may be older than
+    /// what the slot held when it was flushed: nothing is done, and it has to be loaded again.
+    pub fn with_or_insert_since(
+        &self,
+        key: Key,
+        evictions: u64,
+        fill: impl FnOnce(&V),
+        work: impl FnOnce(&Entry<V>),
+    ) -> Result<(), Full> {
+        if !self.is_placed() || !databases::register(key.database) {
+            return Err(Full);
+        }
+        let (partition, set, start) = self.place_of(key);
+        let lock = self.exclude(partition);
+        let slots = self.set(partition, set);
+        let slot = match find(slots, key) {
+            Some(slot) => slot,
+            None if self.evictions() != evictions => return Ok(()),
+            None => {
+                let slot = self.claim(slots, key, start)?;
+                fill(&slot.value);
+                slot
+            }
+        };
+        Self::work_on(slot, key, lock, work);
+        Ok(())
+    }
+
+    fn claim<'a>(&self, set: &'a [Slot<V>], key: Key, start: usize) -> Result<&'a Slot<V>, Full> {
+        let has_room = set.iter().any(|slot| slot.key().is_none());
+        let slot = claim(set, key, start)?;
+        if !has_room {
+            self.count_eviction();
+        }
+        Ok(slot)
+    }
+
+    fn count_eviction(&self) {
+        self.header().evictions.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// How many slots have been taken from their keys, ever.
+    pub fn evictions(&self) -> u64 {
+        if self.is_placed() {
+            self.header().evictions.load(Ordering::SeqCst)
+        } else {
+            0
+        }
     }
 
     /// Frees a key's slot, with what was not flushed.
@@ -173,6 +229,7 @@ impl<V: Value> Table<V> {
             let _lock = self.exclude(partition);
             if let Some(slot) = find(self.set(partition, set), key) {
                 slot.free();
+                self.count_eviction();
             }
         }
     }
@@ -183,6 +240,16 @@ impl<V: Value> Table<V> {
         database: u32,
         limit: usize,
         read: impl Fn(&V) -> S,
+    ) -> Vec<Changed<S>> {
+        self.collect_due(database, limit, |value| Some(read(value)))
+    }
+
+    /// As `collect`; what `read` says None of waits for another time.
+    pub fn collect_due<S>(
+        &self,
+        database: u32,
+        limit: usize,
+        mut read: impl FnMut(&V) -> Option<S>,
     ) -> Vec<Changed<S>> {
         let mut found = Vec::new();
         if !self.is_placed() {
@@ -200,11 +267,11 @@ impl<V: Value> Table<V> {
                 // Before the value, so that what changes meanwhile is seen as changed since.
                 let version = slot.version();
                 if slot.is_changed() {
-                    found.push(Changed {
+                    found.extend(read(&slot.value).map(|value| Changed {
                         id: key.id,
                         version,
-                        value: read(&slot.value),
-                    });
+                        value,
+                    }));
                 }
             }
         }
@@ -263,6 +330,7 @@ impl<V: Value> Region for Table<V> {
             for slot in self.partition(number) {
                 if slot.key().is_some_and(|key| key.database == database) {
                     slot.free();
+                    self.count_eviction();
                 }
             }
         }

@@ -1,13 +1,44 @@
 //! What a writer does.
 
-use crate::auth::{lockout, outcomes};
+use crate::auth::{lockout, outcomes, rate_limits};
+
+/// One pass over everything of a database that waits to be written.
+pub struct Round {
+    pub database: u32,
+    /// Microseconds since 2000.
+    pub now: i64,
+    /// Whether the server is going down: what else would wait is written now.
+    pub is_last: bool,
+    later: Option<i64>,
+}
+
+impl Round {
+    pub fn new(database: u32, now: i64, is_last: bool) -> Round {
+        Round {
+            database,
+            now,
+            is_last,
+            later: None,
+        }
+    }
+
+    /// Asks for another round at a time, though nothing may have changed until then.
+    pub fn again_at(&mut self, time: i64) {
+        self.later = Some(self.later.map_or(time, |earlier| earlier.min(time)));
+    }
+
+    /// The earliest time that was asked for.
+    pub fn later(&self) -> Option<i64> {
+        self.later
+    }
+}
 
 /// Writes what has changed of a database since it was last settled: a batch of it, at most.
 ///
-/// It runs in a transaction of its own, as codeverify_owner and with `lock_timeout` set. None when there is
+/// It runs in a transaction of its own, as codeverify_owner, with a lock_timeout of a second. None when there is
 /// nothing to write. If it ends in an error, nothing is settled, the writer goes on with the other steps, and
 /// tries again later.
-pub type Step = fn(database: u32) -> Option<Batch>;
+pub type Step = fn(&mut Round) -> Option<Batch>;
 
 /// A batch that was written.
 pub struct Batch {
@@ -19,7 +50,24 @@ pub struct Batch {
 
 /// Everything that is flushed, under the name that errors are reported with.
 pub const STEPS: &[(&str, Step)] = &[
-    ("failed log-ins", lockout::FLUSH_ATTEMPTS),
-    ("outcomes", outcomes::FLUSH_OUTCOMES),
-    ("unknown tokens", outcomes::FLUSH_UNKNOWN),
+    ("rate limits", rate_limits::flush::flush_buckets),
+    ("uses of API keys", rate_limits::flush::report_uses),
+    ("failed log-ins", lockout::flush),
+    ("outcomes", outcomes::flush_outcomes),
+    ("counts of unknown tokens", outcomes::flush_unknown),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_earliest_time_counts() {
+        let mut round = Round::new(1, 0, false);
+        assert_eq!(round.later(), None);
+        round.again_at(9);
+        round.again_at(3);
+        round.again_at(5);
+        assert_eq!(round.later(), Some(3));
+    }
+}

@@ -1,0 +1,169 @@
+//! Uses of API keys to authenticate, and refusals of them, in shared memory until they are told of: each key's at most
+//! once a minute.
+
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
+
+use pgrx::pg_sys;
+use uuid::Uuid;
+
+use super::memory::slot_key;
+use super::settings;
+use crate::codeverify::shared_memory::slots::Value;
+use crate::codeverify::shared_memory::table::{Entry, Table};
+
+/// Why a key that exists can be refused, as the ledger names it.
+pub const REASONS: [&str; 6] = [
+    "expired",
+    "superseded",
+    "revoked",
+    "owner_left",
+    "parent_revoked",
+    "insufficient_scope",
+];
+
+/// What has been noted of each key and not been told of.
+pub static USES: Table<Uses> = Table::new(settings::keys);
+
+#[repr(C)]
+pub struct Uses {
+    org_high: AtomicU64,
+    org_low: AtomicU64,
+    /// Microseconds since 2000; 0 for never.
+    last_used_at: AtomicI64,
+    reported_at: AtomicI64,
+    used: AtomicU32,
+    refused: [AtomicU32; REASONS.len()],
+}
+
+// SAFETY: atomic numbers.
+unsafe impl Value for Uses {
+    fn clear(&self) {
+        self.org_high.store(0, Ordering::Relaxed);
+        self.org_low.store(0, Ordering::Relaxed);
+        self.last_used_at.store(0, Ordering::Relaxed);
+        self.reported_at.store(0, Ordering::Relaxed);
+        self.used.store(0, Ordering::Relaxed);
+        for refused in &self.refused {
+            refused.store(0, Ordering::Relaxed);
+        }
+    }
+}
+
+/// What is to be told of a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    pub org_id: Uuid,
+    /// None where it was only refused.
+    pub last_used_at: Option<i64>,
+    pub used: u32,
+    /// By reason, as in REASONS.
+    pub refused: [u32; REASONS.len()],
+}
+
+/// Shortest time between two reports of a key, in microseconds.
+const PAUSE: i64 = 60_000_000;
+
+impl Uses {
+    fn set_org_id(&self, org_id: Uuid) {
+        let (high, low) = org_id.as_u64_pair();
+        self.org_high.store(high, Ordering::Relaxed);
+        self.org_low.store(low, Ordering::Relaxed);
+    }
+
+    /// When it may be told of.
+    pub fn due_at(&self) -> i64 {
+        match self.reported_at.load(Ordering::Relaxed) {
+            0 => 0,
+            last => last + PAUSE,
+        }
+    }
+
+    pub fn report(&self) -> Report {
+        Report {
+            org_id: Uuid::from_u64_pair(
+                self.org_high.load(Ordering::Relaxed),
+                self.org_low.load(Ordering::Relaxed),
+            ),
+            last_used_at: Some(self.last_used_at.load(Ordering::Relaxed)).filter(|at| *at != 0),
+            used: self.used.load(Ordering::Relaxed),
+            refused: std::array::from_fn(|reason| self.refused[reason].load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Takes out what was told.
+    pub fn settle(&self, told: &Report, now: i64) {
+        self.used.fetch_sub(told.used, Ordering::Relaxed);
+        for (refused, told) in self.refused.iter().zip(told.refused) {
+            refused.fetch_sub(told, Ordering::Relaxed);
+        }
+        self.reported_at.store(now, Ordering::Relaxed);
+    }
+}
+
+/// Notes that a key was used. False where that cannot be: nothing is preloaded, or memory has no room.
+pub fn note_use(api_key_id: Uuid, org_id: Uuid) -> bool {
+    // SAFETY: reads the clock.
+    let now = unsafe { pg_sys::GetCurrentTimestamp() };
+    note(api_key_id, org_id, |uses| {
+        uses.last_used_at.store(now, Ordering::Relaxed);
+        uses.used.fetch_add(1, Ordering::Relaxed);
+    })
+}
+
+/// Notes that a key was refused, for one of REASONS. False where that cannot be, as for `note_use`.
+pub fn note_refusal(api_key_id: Uuid, org_id: Uuid, reason: &str) -> bool {
+    let Some(reason) = REASONS.iter().position(|known| *known == reason) else {
+        return false;
+    };
+    note(api_key_id, org_id, |uses| {
+        uses.refused[reason].fetch_add(1, Ordering::Relaxed);
+    })
+}
+
+fn note(api_key_id: Uuid, org_id: Uuid, what: impl Fn(&Uses)) -> bool {
+    let key = slot_key(api_key_id);
+    let work = |uses: &Entry<Uses>| {
+        what(uses);
+        uses.changed();
+    };
+    USES.with(key, work).is_some()
+        || USES
+            .with_or_insert(key, |fresh| fresh.set_org_id(org_id), work)
+            .is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn uses() -> Uses {
+        Uses {
+            org_high: AtomicU64::new(0),
+            org_low: AtomicU64::new(0),
+            last_used_at: AtomicI64::new(0),
+            reported_at: AtomicI64::new(0),
+            used: AtomicU32::new(0),
+            refused: Default::default(),
+        }
+    }
+
+    #[test]
+    fn what_comes_during_a_report_is_left_for_the_next() {
+        let uses = uses();
+        uses.set_org_id(Uuid::from_u128(9));
+        uses.used.store(3, Ordering::Relaxed);
+        uses.last_used_at.store(77, Ordering::Relaxed);
+        let told = uses.report();
+        assert_eq!(told.org_id, Uuid::from_u128(9));
+        assert_eq!((told.used, told.last_used_at), (3, Some(77)));
+        uses.used.fetch_add(2, Ordering::Relaxed);
+        uses.refused[1].fetch_add(1, Ordering::Relaxed);
+        assert_eq!(uses.due_at(), 0, "the first is told of at once");
+        uses.settle(&told, 100);
+        assert_eq!(uses.due_at(), 100 + PAUSE);
+        let left = uses.report();
+        assert_eq!((left.used, left.refused), (2, [0, 1, 0, 0, 0, 0]));
+        uses.clear();
+        assert_eq!(uses.report().last_used_at, None);
+    }
+}

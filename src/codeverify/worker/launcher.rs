@@ -1,0 +1,188 @@
+//! The launcher: starts a writer for each database that has something to flush.
+
+use std::path::Path;
+use std::{ffi::CStr, ptr};
+
+use pgrx::prelude::*;
+
+use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep};
+use super::writer::write_behind;
+use super::MOST_WRITERS;
+use crate::codeverify::shared_memory::databases::{self, Database};
+use crate::codeverify::shared_memory::forget;
+use crate::codeverify::time::stored_now as now;
+
+/// How long until a writer is tried again for which no process was free, in microseconds.
+const RETRY: i64 = 1_000_000;
+
+/// How long the launcher waits for the last sessions when it is told to stop.
+const LAST_WAIT: i64 = 2_000_000;
+
+/// Has the server keep a launcher. To be called from `_PG_init` while the server loads its libraries.
+pub fn register() {
+    let mut launcher = describe(c"codeverify launcher", c"codeverify_launch_writers", 5);
+    // SAFETY: the server copies the description.
+    unsafe { pg_sys::RegisterBackgroundWorker(&mut launcher) };
+}
+
+/// A writer that was started.
+struct Writer {
+    database: u32,
+    handle: *mut pg_sys::BackgroundWorkerHandle,
+    /// Flushes of the database before.
+    flushes: u32,
+}
+
+impl Writer {
+    fn state(&self) -> pg_sys::BgwHandleStatus::Type {
+        let mut process = 0;
+        // SAFETY: the handle is the server's, and is kept for as long as this.
+        unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &mut process) }
+    }
+
+    fn is_running(&self) -> bool {
+        self.state() == pg_sys::BgwHandleStatus::BGWH_STARTED
+    }
+
+    fn has_stopped(&self) -> bool {
+        matches!(
+            self.state(),
+            pg_sys::BgwHandleStatus::BGWH_STOPPED | pg_sys::BgwHandleStatus::BGWH_POSTMASTER_DIED
+        )
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        // SAFETY: RegisterDynamicBackgroundWorker() has allocated it, for this process to keep.
+        unsafe { pg_sys::pfree(self.handle.cast()) };
+    }
+}
+
+/// What the postmaster calls in the launcher's process.
+#[pg_guard]
+#[no_mangle]
+pub extern "C-unwind" fn codeverify_launch_writers(_argument: pg_sys::Datum) {
+    handle_signals();
+    // SAFETY: the process's own latch.
+    databases::set_launcher(unsafe { pg_sys::MyLatch });
+    let mut writers = Vec::new();
+    while !is_stopping() {
+        let next = supervise(&mut writers);
+        sleep(next.map(|next| next - now()));
+    }
+    databases::set_launcher(ptr::null_mut());
+    write_the_rest(&writers);
+    // So that it is started again, unless the server goes down.
+    // SAFETY: the regular end of a process.
+    unsafe { pg_sys::proc_exit(1) };
+}
+
+/// Starts the writers that are needed. When to come back though nobody wakes the launcher.
+fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
+    writers.retain(|writer| {
+        let stopped = writer.has_stopped();
+        if stopped {
+            note_end(writer);
+        }
+        !stopped
+    });
+    let mut next: Option<i64> = None;
+    let mut is_wanted = false;
+    for entry in databases::known() {
+        let database = entry.oid();
+        if writers.iter().any(|writer| writer.database == database) {
+            continue;
+        }
+        let Some(due) = entry.due_at() else {
+            continue;
+        };
+        let again = if due > now() {
+            due
+        } else if !exists(entry) {
+            forget(database);
+            continue;
+        } else if writers.len() >= MOST_WRITERS {
+            // One of them ends before long, which wakes the launcher.
+            is_wanted = true;
+            continue;
+        } else if let Some(handle) = start(database) {
+            let flushes = entry.flushes();
+            writers.push(Writer {
+                database,
+                handle,
+                flushes,
+            });
+            continue;
+        } else {
+            now() + RETRY
+        };
+        next = Some(next.map_or(again, |next| next.min(again)));
+    }
+    databases::want_writer(is_wanted);
+    next
+}
+
+fn start(database: u32) -> Option<*mut pg_sys::BackgroundWorkerHandle> {
+    let mut worker = describe(
+        c"codeverify writer",
+        c"codeverify_write_behind",
+        pg_sys::BGW_NEVER_RESTART,
+    );
+    worker.bgw_main_arg = pg_sys::Datum::from(database);
+    let mut handle = ptr::null_mut();
+    // SAFETY: the server copies the description; the handle is allocated in the current context, which is one
+    // that lasts as long as the process.
+    unsafe {
+        worker.bgw_notify_pid = pg_sys::MyProcPid;
+        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
+    }
+    .then_some(handle)
+}
+
+/// A writer that ended before its first flush could not connect: it is not started again at once.
+fn note_end(writer: &Writer) {
+    if let Some(entry) = databases::find(writer.database) {
+        if entry.flushes() == writer.flushes && entry.due_at().is_some() {
+            entry.note_failure(now());
+        }
+    }
+}
+
+/// Whether the database's directory is there. A writer could only fail to connect to one that was dropped.
+fn exists(entry: &Database) -> bool {
+    // SAFETY: returns a string in the current memory context. The server's working directory is its data directory.
+    unsafe {
+        let path = pg_sys::GetDatabasePath(
+            pg_sys::Oid::from(entry.oid()),
+            pg_sys::Oid::from(entry.tablespace()),
+        );
+        let exists = CStr::from_ptr(path)
+            .to_str()
+            .is_ok_and(|path| Path::new(path).exists());
+        pg_sys::pfree(path.cast());
+        exists
+    }
+}
+
+/// No process is started any more once the server goes down: a database that has changes and no writer becomes the
+/// launcher's own, which can connect to one.
+fn write_the_rest(writers: &[Writer]) {
+    let deadline = now() + LAST_WAIT;
+    while now() < deadline {
+        let left = databases::known().find(|entry| {
+            let has_writer = writers
+                .iter()
+                .any(|writer| writer.database == entry.oid() && writer.is_running());
+            (entry.is_changed() || entry.due_at().is_some()) && !has_writer
+        });
+        if let Some(entry) = left {
+            write_behind(entry.oid());
+            return;
+        }
+        if count_sessions(0) == 0 {
+            return;
+        }
+        sleep(Some(20_000));
+    }
+}

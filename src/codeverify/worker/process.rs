@@ -1,0 +1,125 @@
+//! What the launcher and the writers have in common as background processes.
+
+use std::ffi::{c_char, c_int, c_long, CStr};
+use std::ptr;
+
+use pgrx::pg_sys;
+
+use crate::codeverify::interrupts::check_for_interrupts;
+
+extern "C-unwind" {
+    // The server's own handlers: pgrx's wrappers cannot be handlers.
+    fn SignalHandlerForShutdownRequest(signal: c_int);
+    fn SignalHandlerForConfigReload(signal: c_int);
+}
+
+const SIGHUP: c_int = 1;
+const SIGTERM: c_int = 15;
+
+/// Lets the process be stopped and told of new settings, at times that it chooses.
+pub fn handle_signals() {
+    // SAFETY: at the start of a background process, whose signals are blocked until then.
+    unsafe {
+        pg_sys::pqsignal(SIGHUP, Some(SignalHandlerForConfigReload));
+        pg_sys::pqsignal(SIGTERM, Some(SignalHandlerForShutdownRequest));
+        pg_sys::BackgroundWorkerUnblockSignals();
+    }
+}
+
+/// Whether the process has been told to end.
+pub fn is_stopping() -> bool {
+    // SAFETY: a flag that a signal handler of this process sets.
+    unsafe { ptr::read_volatile(&raw const pg_sys::ShutdownRequestPending) != 0 }
+}
+
+/// Sleeps until somebody wakes the process, or for a time in microseconds; then reads settings that were changed.
+pub fn sleep(time: Option<i64>) {
+    let events = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;
+    let (events, timeout) = match time {
+        // Rounded up, so as not to wake a moment too early.
+        Some(time) => (
+            events | pg_sys::WL_TIMEOUT,
+            time.clamp(0, 3_600_000_000) / 1000 + 1,
+        ),
+        None => (events, -1),
+    };
+    // SAFETY: the process's own latch; settings are read outside transactions.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            events as c_int,
+            timeout as c_long,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+        // What other processes ask of all processes, too.
+        check_for_interrupts();
+        if ptr::read_volatile(&raw const pg_sys::ConfigReloadPending) != 0 {
+            pg_sys::ConfigReloadPending = 0;
+            pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
+        }
+    }
+}
+
+/// A background process of this library that may connect to a database.
+pub fn describe(
+    name: &CStr,
+    function: &CStr,
+    restart_after_seconds: c_int,
+) -> pg_sys::BackgroundWorker {
+    let mut worker = pg_sys::BackgroundWorker {
+        bgw_flags: (pg_sys::BGWORKER_SHMEM_ACCESS | pg_sys::BGWORKER_BACKEND_DATABASE_CONNECTION)
+            as c_int,
+        bgw_start_time: pg_sys::BgWorkerStartTime::BgWorkerStart_RecoveryFinished,
+        bgw_restart_time: restart_after_seconds,
+        ..Default::default()
+    };
+    copy(name, &mut worker.bgw_name);
+    copy(name, &mut worker.bgw_type);
+    copy(c"$libdir/codeverify", &mut worker.bgw_library_name);
+    copy(function, &mut worker.bgw_function_name);
+    worker
+}
+
+fn copy(text: &CStr, field: &mut [c_char]) {
+    for (to, from) in field.iter_mut().zip(text.to_bytes_with_nul()) {
+        *to = from.cast_signed() as c_char;
+    }
+}
+
+/// Connects to a database as the bootstrap superuser, even to one that takes no other connections, or ends the process.
+pub fn connect(database: u32) {
+    // SAFETY: once in the life of a background process.
+    unsafe {
+        pg_sys::BackgroundWorkerInitializeConnectionByOid(
+            pg_sys::Oid::from(database),
+            pg_sys::InvalidOid,
+            pg_sys::BGWORKER_BYPASS_ALLOWCONN,
+        );
+        for (name, value) in SETTINGS {
+            pg_sys::SetConfigOption(
+                name.as_ptr(),
+                value.as_ptr(),
+                pg_sys::GucContext::PGC_SUSET,
+                pg_sys::GucSource::PGC_S_SESSION,
+            );
+        }
+    }
+}
+
+/// Where a setting of the database or the server would get in the way.
+const SETTINGS: [(&CStr, &CStr); 6] = [
+    (c"application_name", c"codeverify writer"),
+    (c"lock_timeout", c"1s"),
+    // A standby that does not answer must not keep the server from stopping.
+    (c"synchronous_commit", c"local"),
+    (c"default_transaction_isolation", c"read committed"),
+    (c"default_transaction_read_only", c"off"),
+    (c"default_transaction_deferrable", c"off"),
+];
+
+/// Sessions of a database, or of all (0), other than background processes.
+pub fn count_sessions(database: u32) -> c_int {
+    // SAFETY: looks at the server's list of processes.
+    unsafe { pg_sys::CountDBConnections(pg_sys::Oid::from(database)) }
+}

@@ -1,0 +1,172 @@
+//! The writer: flushes one database for as long as there is something to flush.
+
+use std::panic::AssertUnwindSafe;
+
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+
+use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
+use super::step::{Round, STEPS};
+use super::LONGEST_STAY;
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::query::select_one;
+use crate::codeverify::settings;
+use crate::codeverify::shared_memory::databases::{self, Database};
+use crate::codeverify::shared_memory::forget;
+use crate::codeverify::time::stored_now as now;
+
+/// How long a writer that is told to stop waits for the sessions of its database, which are told so too.
+const LAST_WAIT: i64 = 5_000_000;
+
+/// What the postmaster calls in a writer's process; the argument is the oid of a database.
+#[pg_guard]
+#[no_mangle]
+pub extern "C-unwind" fn codeverify_write_behind(argument: pg_sys::Datum) {
+    handle_signals();
+    write_behind(argument.value() as u32);
+}
+
+/// Connects to the database and stays for as long as there is something to do.
+pub fn write_behind(database: u32) {
+    let Some(entry) = databases::find(database) else {
+        return;
+    };
+    connect(database);
+    let mut stop_before = None;
+    loop {
+        let stopping = is_stopping();
+        // Before anything is read: what changes from here on is for the next round.
+        entry.begin_flush();
+        match flush(database, stopping) {
+            Flush::Done { later } => {
+                entry.note_success(now(), now() + settings::flush_interval());
+                entry.set_later(later);
+            }
+            Flush::Failed => entry.note_failure(now()),
+            Flush::NothingThere => {
+                forget(database);
+                return;
+            }
+        }
+        if stopping {
+            let deadline = *stop_before.get_or_insert_with(|| now() + LAST_WAIT);
+            let is_complete = count_sessions(database) == 0 && !entry.is_changed();
+            if is_complete || now() > deadline {
+                return;
+            }
+            sleep(Some(20_000));
+        } else if !stays(entry) {
+            return;
+        }
+    }
+}
+
+/// Waits for changes; whether there are any to flush by this process.
+fn stays(entry: &Database) -> bool {
+    // The launcher sees to the next attempt, or to a time that is further off.
+    if entry.failures() > 0 || settings::flush_interval() > LONGEST_STAY {
+        return false;
+    }
+    while now() < entry.not_before() && !is_stopping() {
+        if databases::is_writer_wanted() {
+            return false;
+        }
+        sleep(Some(entry.not_before() - now()));
+    }
+    is_stopping() || entry.is_changed()
+}
+
+enum Flush {
+    Done {
+        /// When there will be something to write though nothing may have changed.
+        later: Option<i64>,
+    },
+    Failed,
+    /// The extension is not installed in the database, or its tables are not.
+    NothingThere,
+}
+
+fn flush(database: u32, is_last: bool) -> Flush {
+    match in_transaction("", is_deployed) {
+        Some(true) => {}
+        Some(false) => return Flush::NothingThere,
+        None => return Flush::Failed,
+    }
+    let mut round = Round::new(database, now(), is_last);
+    let mut failed = false;
+    for (name, step) in STEPS {
+        loop {
+            match in_transaction(name, || as_owner(|| step(&mut round))) {
+                Some(Some(batch)) => {
+                    (batch.settle)();
+                    if !batch.more {
+                        break;
+                    }
+                }
+                Some(None) => break,
+                None => {
+                    failed = true;
+                    break;
+                }
+            }
+        }
+    }
+    // SAFETY: outside a transaction, as it must be. Autovacuum goes by these counts.
+    unsafe { pg_sys::pgstat_report_stat(true) };
+    if failed {
+        Flush::Failed
+    } else {
+        Flush::Done {
+            later: round.later(),
+        }
+    }
+}
+
+fn is_deployed() -> bool {
+    select_one::<bool>(
+        "SELECT pg_catalog.to_regclass('auth.api_key_rate_buckets') IS NOT NULL \
+            AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'codeverify')",
+        &[],
+    ) == Some(true)
+}
+
+/// Does something in a transaction and commits it. None after an error, which goes to the server's log.
+fn in_transaction<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
+    PgTryBuilder::new(AssertUnwindSafe(|| {
+        // SAFETY: there is no transaction: each is ended below, or by the error's handler.
+        unsafe {
+            pg_sys::SetCurrentStatementStartTimestamp();
+            pg_sys::StartTransactionCommand();
+            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+            pg_sys::pgstat_report_activity(
+                pg_sys::BackendState::STATE_RUNNING,
+                c"codeverify: writing behind".as_ptr(),
+            );
+        }
+        let result = work();
+        // SAFETY: ends what was begun above.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        }
+        Some(result)
+    }))
+    .catch_others(|caught| {
+        let problem = match &caught {
+            CaughtError::PostgresError(report)
+            | CaughtError::ErrorReport(report)
+            | CaughtError::RustPanic {
+                ereport: report, ..
+            } => report.message().to_owned(),
+        };
+        // SAFETY: the transaction that was begun above, or what the error has left of it.
+        unsafe {
+            pg_sys::AbortCurrentTransaction();
+            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+        }
+        log!("codeverify could not write {subject} behind, and will try again: {problem}");
+        None
+    })
+    .execute()
+}

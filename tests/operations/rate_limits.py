@@ -1,0 +1,447 @@
+#!/usr/bin/env python3
+"""auth.check_rate_limit() with sessions at once, rollbacks, restarts, crashes, little memory and several databases, on a
+server that preloads the library and on one that does not."""
+
+import collections
+import subprocess
+import threading
+import time
+import unittest
+import uuid
+
+import ledger_support as support
+
+DATABASE = "cv_rate_limits"
+OTHER = "cv_rate_limits_other"
+PRELOAD = "shared_preload_libraries=codeverify"
+FLUSH = "codeverify.flush_interval=300ms"
+SESSIONS = 16
+UNLIMITED = 1_000_000
+
+
+def make_keys(database, count):
+    """An organization with that many keys."""
+    with support.connect(database) as connection:
+        org_id = support.value(
+            connection,
+            "INSERT INTO tenancy.organizations (name, login, github_id) VALUES ('x', %s, %s) RETURNING id",
+            uuid.uuid4().hex[:30], uuid.uuid4().int % 10**15)
+        rows = connection.execute(
+            "INSERT INTO auth.api_keys (org_id, name, key_hash) "
+            "SELECT %s, 'key', encode(sha256(gen_random_uuid()::text::bytea), 'hex') "
+            "FROM generate_series(1, %s) RETURNING id", (org_id, count))
+        return [row[0] for row in rows]
+
+
+def make_key(database=DATABASE):
+    return make_keys(database, 1)[0]
+
+
+def check(connection, key, most, cost=1):
+    """allowed and remaining."""
+    return connection.execute(
+        "SELECT allowed, remaining FROM auth.check_rate_limit(%s, %s, %s)", (key, most, cost)).fetchone()
+
+
+def stored(connection, key):
+    return support.value(
+        connection, "SELECT coalesce(sum(count), 0)::int FROM auth.api_key_rate_buckets WHERE api_key_id = %s", key)
+
+
+def within_a_minute(seconds):
+    """Waits, if need be, until the minute has that long to go."""
+    left = 60 - time.time() % 60
+    if left < seconds:
+        time.sleep(left + 0.05)
+
+
+def eventually(condition, what, seconds=10):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        time.sleep(0.05)
+
+
+def writers(connection):
+    return support.value(
+        connection, "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'codeverify writer'")
+
+
+def in_threads(count, work):
+    results = [None] * count
+
+    def run(number):
+        try:
+            results[number] = work(number)
+        except Exception as error:
+            results[number] = error
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for result in results:
+        if isinstance(result, Exception):
+            raise result
+    return results
+
+
+def use_up(key, most, sessions):
+    """Sessions at once that use a key until it is refused, half of them in transactions that are rolled back: how many
+    uses were allowed."""
+    def session(number):
+        allowed = 0
+        with support.connect(DATABASE) as connection:
+            connection.execute(f"SET default_transaction_isolation = '{support.ISOLATION_LEVELS[number % 3]}'")
+            if number % 2:
+                connection.execute("BEGIN")
+                connection.execute("CREATE TEMPORARY TABLE written ()")
+            while check(connection, key, most)[0]:
+                allowed += 1
+            if number % 2:
+                connection.execute("ROLLBACK")
+        return allowed
+
+    return sum(in_threads(sessions, session))
+
+
+class Preloaded(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = support.Cluster("preloaded")
+        cls.addClassCleanup(cls.cluster.destroy)
+        cls.cluster.create(PRELOAD, FLUSH)
+        support.create_database(DATABASE)
+
+    def restart(self, *settings):
+        self.cluster._call("stop")
+        self.cluster.start(PRELOAD, *(settings or (FLUSH,)))
+
+    def test_sessions_at_once_get_exactly_the_limit(self):
+        key = make_key()
+        within_a_minute(20)
+        self.assertEqual(use_up(key, 5000, SESSIONS), 5000)
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(check(connection, key, 5000), (False, 0))
+            self.assertEqual(check(connection, key, 5003, 4), (False, 3), "too much takes nothing")
+            self.assertEqual(check(connection, key, 5003, 3), (True, 0))
+            eventually(lambda: stored(connection, key) == 5003, "flushed")
+
+    def test_savepoints_keep_counts(self):
+        key = make_key()
+        within_a_minute(5)
+        with support.connect(DATABASE) as connection:
+            connection.execute("BEGIN; SAVEPOINT s")
+            check(connection, key, 10)
+            connection.execute("ROLLBACK TO s")
+            check(connection, key, 10)
+            with self.assertRaises(Exception):
+                connection.execute("SELECT 1 / (remaining - 7) FROM auth.check_rate_limit(%s, 10)", (key,))
+            connection.execute("ROLLBACK")
+            self.assertEqual(check(connection, key, 10), (True, 6))
+
+    def test_restarts_lose_nothing(self):
+        key = make_key()
+        within_a_minute(20)
+        with support.connect(DATABASE) as connection:
+            for _ in range(7):
+                check(connection, key, 100)
+        self.restart()
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(check(connection, key, 100), (True, 92))
+        # At once after the first use since the start, so that there may be no writer yet.
+        for use in range(3):
+            self.restart()
+            with support.connect(DATABASE) as connection:
+                self.assertEqual(check(connection, key, 100), (True, 91 - use))
+
+    def test_sessions_that_a_shutdown_ends_lose_nothing(self):
+        key = make_key()
+        within_a_minute(20)
+        allowed = collections.Counter()
+
+        def session(number):
+            try:
+                with support.connect(DATABASE) as connection:
+                    while True:
+                        allowed[number] += check(connection, key, UNLIMITED)[0]
+            except support.psycopg.OperationalError:
+                pass
+
+        threads = [threading.Thread(target=session, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        time.sleep(1)
+        self.restart()
+        for thread in threads:
+            thread.join()
+        with support.connect(DATABASE) as connection:
+            counted = stored(connection, key)
+        # An answer may have been on its way when its session was ended.
+        self.assertGreaterEqual(counted, sum(allowed.values()))
+        self.assertLessEqual(counted, sum(allowed.values()) + 4)
+
+    def test_a_crash_loses_what_was_not_flushed(self):
+        key = make_key()
+        within_a_minute(20)
+        with support.connect(DATABASE) as connection:
+            for _ in range(5):
+                check(connection, key, 100)
+            eventually(lambda: stored(connection, key) == 5, "flushed")
+            for _ in range(3):
+                check(connection, key, 100)
+        self.cluster.kill9()
+        self.cluster.start(PRELOAD, FLUSH)
+        with support.connect(DATABASE) as connection:
+            allowed, remaining = check(connection, key, 100)
+            self.assertTrue(allowed)
+            self.assertIn(remaining, range(91, 95))
+            eventually(lambda: stored(connection, key) == 100 - remaining, "flushed after the crash")
+
+    def test_one_crashed_session_leaves_shared_memory_in_order(self):
+        key = make_key()
+        within_a_minute(20)
+        with support.connect(DATABASE) as connection:
+            check(connection, key, 100)
+            eventually(lambda: stored(connection, key) == 1, "flushed")
+            owner, _ = self.cluster.owner_and_data()
+            subprocess.run(["kill", "-9", str(connection.info.backend_pid)], check=True)
+
+        def is_up():
+            try:
+                with support.connect(DATABASE) as connection:
+                    return check(connection, key, 100)[0]
+            except support.psycopg.OperationalError:
+                return False
+
+        eventually(is_up, "recovered")
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(check(connection, key, 100), (True, 97))
+            eventually(lambda: stored(connection, key) == 3, "flushed", 15)
+
+    def test_keys_that_make_room_for_others_keep_their_counts(self):
+        self.restart("codeverify.rate_limit_keys=128", "codeverify.flush_interval=100ms")
+        self.addCleanup(self.restart)
+        keys = make_keys(DATABASE, 400)
+        within_a_minute(30)
+        with support.connect(DATABASE) as connection:
+            for use in range(3):
+                for key in keys:
+                    self.assertEqual(check(connection, key, 2), (use < 2, max(0, 1 - use)), f"use {use}")
+            eventually(
+                lambda: {stored(connection, key) for key in keys} == {2}, "every key is flushed")
+
+    def test_when_memory_is_full_of_changes_tables_count(self):
+        self.restart("codeverify.rate_limit_keys=128", "codeverify.flush_interval=60s", "max_worker_processes=6")
+        self.addCleanup(self.restart)
+        keys = make_keys(DATABASE, 200)
+        within_a_minute(30)
+        with support.connect(DATABASE) as connection:
+            check(connection, make_key(), 1)
+            time.sleep(1)  # the first flush, after which none comes
+            for use in range(3):
+                for key in keys:
+                    self.assertEqual(check(connection, key, 2), (use < 2, max(0, 1 - use)), f"use {use}")
+            leased = support.value(
+                connection, "SELECT count(*) FROM auth.api_key_rate_buckets WHERE api_key_id = ANY (%s)", keys)
+            self.assertIn(leased, range(72, 200))
+
+    def test_databases_are_dropped_and_copied_soon_after_use(self):
+        support.create_database(OTHER)
+        key = make_key(OTHER)
+        with support.connect(OTHER) as connection:
+            check(connection, key, 10)
+        with support.connect("postgres") as connection:
+            began = time.monotonic()
+            connection.execute(f"CREATE DATABASE {OTHER}_copy TEMPLATE {OTHER}")
+            with support.connect(OTHER) as other:
+                check(other, key, 10)
+            connection.execute(f"DROP DATABASE {OTHER}")
+            self.assertLess(time.monotonic() - began, 8)
+            support.drop_database(f"{OTHER}_copy")
+            # The launcher goes on.
+            with support.connect(DATABASE) as mine:
+                key = make_key()
+                check(mine, key, 10)
+                eventually(lambda: stored(mine, key) > 0, "flushed")
+
+    def test_databases_count_apart(self):
+        support.create_database(OTHER)
+        self.addCleanup(support.drop_database, OTHER)
+        key = make_key()
+        within_a_minute(10)
+        with support.connect(DATABASE) as here, support.connect(OTHER) as there:
+            self.assertEqual(check(there, key, 10), (False, 0), "a key of another database")
+            row = here.execute("SELECT org_id, key_hash FROM auth.api_keys WHERE id = %s", (key,)).fetchone()
+            there.execute("INSERT INTO tenancy.organizations (id, name, login, github_id) VALUES (%s, 'x', 'x', 1)", row[:1])
+            there.execute(
+                "INSERT INTO auth.api_keys (id, org_id, name, key_hash) VALUES (%s, %s, 'key', %s)", (key, *row))
+            for use in range(3):
+                self.assertEqual(check(here, key, 10, 2), (True, 8 - 2 * use))
+                self.assertEqual(check(there, key, 10), (True, 9 - use))
+            eventually(lambda: (stored(here, key), stored(there, key)) == (6, 3), "both are flushed")
+            eventually(lambda: writers(here) == 0, "writers end")
+
+    def test_what_has_gone_is_forgotten(self):
+        support.create_database(OTHER)
+        self.addCleanup(support.drop_database, OTHER)
+        key = make_key(OTHER)
+        with support.connect(OTHER) as connection:
+            check(connection, key, 10)
+            connection.execute(f"SELECT codeverify.uninstall('{OTHER}'); DROP EXTENSION codeverify")
+            eventually(lambda: writers(connection) == 0, "the writer ends")
+        with support.connect(OTHER) as connection:
+            connection.execute("CREATE EXTENSION codeverify")
+            key = make_key(OTHER)
+            within_a_minute(5)
+            self.assertEqual(check(connection, key, 10), (True, 9))
+            eventually(lambda: stored(connection, key) == 1, "flushed")
+
+    def test_errors_lose_nothing(self):
+        key = make_key()
+        within_a_minute(25)
+        with support.connect(DATABASE) as connection:
+            connection.execute(
+                "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$BEGIN RAISE 'not now'; END$$")
+            connection.execute(
+                "CREATE TRIGGER refuse BEFORE INSERT ON auth.api_key_rate_buckets EXECUTE FUNCTION public.refuse()")
+            for _ in range(3):
+                check(connection, key, 10)
+            time.sleep(1.5)
+            self.assertEqual(stored(connection, key), 0)
+            self.assertEqual(check(connection, key, 10), (True, 6))
+            connection.execute("DROP FUNCTION public.refuse CASCADE")
+            eventually(lambda: stored(connection, key) == 4, "flushed")
+
+    def test_a_locked_key_keeps_nobody_waiting(self):
+        key, other = make_keys(DATABASE, 2)
+        within_a_minute(20)
+        with support.connect(DATABASE) as holder, support.connect(DATABASE) as connection:
+            holder.execute("BEGIN")
+            holder.execute("SELECT FROM auth.api_keys WHERE id = %s FOR UPDATE", (key,))
+            began = time.monotonic()
+            check(connection, key, 10)
+            self.assertLess(time.monotonic() - began, 0.3)
+            check(connection, other, 10)
+            eventually(lambda: stored(connection, other) == 1, "the other is flushed")
+            self.assertEqual(stored(connection, key), 0)
+            holder.execute("ROLLBACK")
+            eventually(lambda: stored(connection, key) == 1, "flushed once it is free")
+
+    def test_without_processes_for_writers(self):
+        self.restart(FLUSH, "max_worker_processes=2", "max_logical_replication_workers=0")
+        self.addCleanup(self.restart)
+        key = make_key()
+        within_a_minute(15)
+        blocker = support.connect(DATABASE)
+        with support.connect(DATABASE) as connection:
+            connection.execute("SET max_parallel_workers_per_gather = 0")
+            for _ in range(4):
+                self.assertTrue(check(connection, key, 10)[0])
+            eventually(lambda: stored(connection, key) == 4, "flushed")
+        blocker.close()
+        self.restart("codeverify.flush_interval=300ms", "max_worker_processes=1", "max_logical_replication_workers=0")
+        with support.connect(DATABASE) as connection:
+            within_a_minute(8)
+            key = make_key()
+            for _ in range(4):
+                self.assertTrue(check(connection, key, 10)[0])
+            time.sleep(1.5)
+            self.assertEqual(stored(connection, key), 0)
+        self.restart()
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(stored(connection, key), 4, "the launcher has written it")
+
+    def test_old_counts_are_removed(self):
+        key = make_key()
+        with support.connect(DATABASE) as connection:
+            connection.execute(
+                "INSERT INTO auth.api_key_rate_buckets (api_key_id, window_start, count, org_id) "
+                "SELECT k.id, date_trunc('minute', now() - interval '25 hours') - n * interval '1 minute', 1, k.org_id "
+                "FROM auth.api_keys AS k, generate_series(1, 50) AS n WHERE k.id = %s", (key,))
+            check(connection, key, 10)
+            eventually(lambda: stored(connection, key) == 1, "removed")
+
+    def test_keys_that_are_not_there(self):
+        with support.connect(DATABASE) as connection:
+            for _ in range(500):
+                self.assertEqual(check(connection, uuid.uuid4(), 10), (False, 0))
+            key = make_key()
+            connection.execute("BEGIN")
+            connection.execute("DELETE FROM auth.api_keys WHERE id = %s", (key,))
+            self.assertEqual(check(connection, key, 10), (False, 0))
+            connection.execute("ROLLBACK")
+            self.assertTrue(check(connection, key, 10)[0])
+
+    def test_a_key_of_the_same_transaction(self):
+        with support.connect(DATABASE) as connection:
+            within_a_minute(5)
+            connection.execute("BEGIN")
+            key = support.value(
+                connection,
+                "INSERT INTO auth.api_keys (org_id, name, key_hash) SELECT org_id, 'new', encode(sha256(%s), 'hex') "
+                "FROM auth.api_keys LIMIT 1 RETURNING id", uuid.uuid4().bytes)
+            self.assertEqual(check(connection, key, 10), (True, 9))
+            time.sleep(1)
+            self.assertEqual(check(connection, key, 10), (True, 8))
+            connection.execute("COMMIT")
+            self.assertEqual(check(connection, key, 10), (True, 7))
+            eventually(lambda: stored(connection, key) == 3, "flushed")
+
+
+class NotPreloaded(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = support.Cluster("not_preloaded")
+        cls.addClassCleanup(cls.cluster.destroy)
+        cls.cluster.create("max_worker_processes=16")
+        support.create_database(DATABASE)
+
+    def test_sessions_at_once_get_no_more_than_the_limit(self):
+        key = make_key()
+        within_a_minute(20)
+        allowed = use_up(key, 1000, 6)
+        self.assertLessEqual(allowed, 1000)
+        # Each leaves at most what it was about to use.
+        self.assertGreater(allowed, 1000 - 6 * 50)
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(stored(connection, key), 1000)
+
+    def test_rollbacks_keep_counts(self):
+        key = make_key()
+        within_a_minute(10)
+        with support.connect(DATABASE) as connection:
+            connection.execute("BEGIN")
+            self.assertEqual(check(connection, key, 3), (True, 2))
+            connection.execute("ROLLBACK")
+            self.assertEqual(check(connection, key, 3, 3), (False, 2))
+            self.assertEqual(check(connection, key, 3, 2), (True, 0))
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(check(connection, key, 3), (False, 0))
+
+    def test_an_open_transaction_keeps_nobody_waiting(self):
+        key = make_key()
+        within_a_minute(10)
+        with support.connect(DATABASE) as holder, support.connect(DATABASE) as connection:
+            holder.execute("BEGIN")
+            check(holder, key, 10)
+            began = time.monotonic()
+            self.assertEqual(check(connection, key, 10), (True, 8))
+            self.assertLess(time.monotonic() - began, 1)
+
+    def test_without_processes_a_session_counts_by_itself(self):
+        self.cluster._call("stop")
+        self.cluster.start("max_worker_processes=0")
+        self.addCleanup(self.cluster.start)
+        self.addCleanup(self.cluster._call, "stop")
+        key = make_key()
+        within_a_minute(15)
+        with support.connect(DATABASE) as connection:
+            self.assertEqual([check(connection, key, 3) for _ in range(4)], [(True, 2), (True, 1), (True, 0), (False, 0)])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
