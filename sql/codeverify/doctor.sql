@@ -103,6 +103,37 @@ $function$;
 COMMENT ON FUNCTION codeverify.list_unguarded() IS
     'Tables of the ledger that lack a trigger which chains or guards them, and guards that do not always fire.';
 
+CREATE FUNCTION codeverify.list_idle_bindings()
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- During a restore there are functions and no tables.
+    IF pg_catalog.to_regclass('tenancy.org_memberships') IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT pg_catalog.format('%I (%s)', b.role, b.fault)
+    FROM (
+        SELECT l.role,
+               CASE
+                   WHEN l.org_id IS NULL THEN 'the setting names nobody'
+                   WHEN o.id IS NULL THEN 'the organization is gone'
+                   WHEN l.user_id IS NOT NULL AND m.id IS NULL THEN 'the user is no member'
+               END AS fault
+        FROM tenancy.list_role_bindings() AS l
+        LEFT JOIN tenancy.organizations AS o ON o.id = l.org_id
+        LEFT JOIN tenancy.org_memberships AS m ON m.org_id = l.org_id AND m.user_id = l.user_id
+    ) AS b
+    WHERE b.fault IS NOT NULL;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_idle_bindings() IS
+    'Logins of tenancy.bind_role() that act for nobody: the organization was deleted, or the user has left it.';
+
 CREATE FUNCTION codeverify.list_revealing_settings()
 RETURNS SETOF text
 LANGUAGE sql
@@ -348,10 +379,16 @@ AS $function$
                               ', ' ORDER BY a.grantee, p.parname)
                    FROM pg_catalog.pg_parameter_acl AS p
                    CROSS JOIN LATERAL pg_catalog.aclexplode(p.paracl) AS a
-                   WHERE p.parname IN ('codeverify.org_id', 'codeverify.user_id', 'codeverify.member_role', 'session_replication_role')
+                   WHERE p.parname IN ('codeverify.org_id', 'codeverify.user_id', 'codeverify.member_role', 'codeverify.bound_identity', 'session_replication_role')
                      AND a.grantee <> 10),
                'nobody was granted to SET the context or session_replication_role',
                'REVOKE SET, ALTER SYSTEM ON PARAMETER ... FROM ...;'
+        UNION ALL
+        SELECT 'role_bindings', 'warning',
+               'logins that are bound to nobody: ' || (
+                   SELECT pg_catalog.string_agg(b.fault, ', ' ORDER BY b.fault) FROM codeverify.list_idle_bindings() AS b (fault)),
+               'every login that is bound acts for an organization that exists',
+               'SELECT tenancy.unbind_role(...); they see nothing.'
         UNION ALL
         SELECT 'log_parameters', 'warning',
                'bind parameters, which carry API keys, can get into the log: ' || nullif(pg_catalog.concat_ws(

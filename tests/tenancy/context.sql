@@ -19,6 +19,7 @@ SELECT set_eq(
                ('codeverify.argon2_iterations', 'superuser'),
                ('codeverify.argon2_memory', 'superuser'),
                ('codeverify.argon2_parallelism', 'superuser'),
+               ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.email_verification_lifetime', 'superuser'),
@@ -33,11 +34,14 @@ SELECT set_eq(
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
                ('codeverify.own_transactions', 'superuser'),
+               ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.session_token_lifetime', 'superuser'),
-               ('codeverify.user_id', 'superuser')
+               ('codeverify.totp_issuer', 'superuser'),
+               ('codeverify.user_id', 'superuser'),
+               ('codeverify.web_token_leeway', 'superuser')
     $$,
     'every setting is a superuser''s, or the server''s');
 SELECT is(

@@ -21,7 +21,8 @@ extension_sql_file!(
         is_preloaded,
         find_writer_fault,
         last_written_at,
-        "audits_guard"
+        "audits_guard",
+        "tenancy_role_bindings"
     ]
 );
 
