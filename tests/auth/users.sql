@@ -134,10 +134,10 @@ SELECT is(
 
 -- A changed address is not verified, whoever changes it, and what was mailed to the old one does not reset the password.
 RESET SESSION AUTHORIZATION;
-INSERT INTO auth.password_resets (user_id, token_hash, expires_at, used)
-VALUES (tap.user_id('ada'), repeat('c', 64), now() + interval '1 hour', false),
-       (tap.user_id('ada'), repeat('d', 64), now() + interval '1 hour', true),
-       (tap.user_id('ben'), repeat('e', 64), now() + interval '1 hour', false);
+INSERT INTO auth.password_resets (user_id, email, token_hash, expires_at, used)
+VALUES (tap.user_id('ada'), 'ada@example.org', repeat('c', 64), now() + interval '1 hour', false),
+       (tap.user_id('ada'), 'ada@example.org', repeat('d', 64), now() + interval '1 hour', true),
+       (tap.user_id('ben'), 'ben@example.org', repeat('e', 64), now() + interval '1 hour', false);
 SET LOCAL SESSION AUTHORIZATION tap_service;
 UPDATE auth.users SET email = 'Ada@Example.org', avatar_url = 'https://example.org/ada' WHERE username = 'ada';
 SELECT ok(verified, 'another case is the same address') FROM auth.users WHERE username = 'ada';
