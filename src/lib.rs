@@ -29,6 +29,10 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(
+    "../sql/tenancy/role_bindings.sql",
+    name = "tenancy_role_bindings"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
     finalize
@@ -46,6 +50,7 @@ pub extern "C-unwind" fn _PG_init() {
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
     tenancy::settings::define();
+    tenancy::web_tokens::settings::define();
     audits::settings::define();
     auth::settings::define();
     auth::password_resets::settings::define();

@@ -9,6 +9,7 @@ FROM (VALUES
     ('auth.users'),
     ('auth.invitations'),
     ('auth.api_keys'),
+    ('auth.jwt_keys'),
     ('scm.installations'),
     ('scm.repositories'),
     ('analysis.custom_rules'),

@@ -65,9 +65,9 @@ SELECT tenancy.force_row_security('auth.jwt_keys');
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
-    ('auth.invitations',          'manage', NULL,      NULL,      'manage'),
+    ('auth.invitations',          'manage', NULL,      NULL,      NULL),
     ('auth.invitation_uses',      'manage', NULL,      NULL,      NULL),
-    ('auth.api_keys',             'read',   NULL,      NULL,      'manage'),
+    ('auth.api_keys',             'read',   NULL,      NULL,      NULL),
     ('auth.api_key_rate_buckets', 'read',   'service', 'service', 'service'),
     ('auth.audit_logs',           'manage', 'service', NULL,      NULL)
 ) AS t (target, selects, inserts, updates, deletes);

@@ -9,6 +9,12 @@ COMMENT ON FUNCTION codeverify.find_encryption_fault() IS
 COMMENT ON FUNCTION codeverify.is_preloaded() IS
     'Whether the server loaded the library when it started, by shared_preload_libraries.';
 
+COMMENT ON FUNCTION codeverify.find_writer_fault() IS
+    'What keeps the changes that shared memory holds of this database from being written to its tables, in words; NULL when nothing does, or nothing is preloaded.';
+
+COMMENT ON FUNCTION codeverify.last_written_at() IS
+    'When what shared memory held of this database was last written to its tables; NULL where nothing was since the server started.';
+
 CREATE FUNCTION codeverify.list_server_flaws(server_version int)
 RETURNS SETOF text
 LANGUAGE sql
@@ -96,6 +102,37 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_unguarded() IS
     'Tables of the ledger that lack a trigger which chains or guards them, and guards that do not always fire.';
+
+CREATE FUNCTION codeverify.list_idle_bindings()
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    -- During a restore there are functions and no tables.
+    IF pg_catalog.to_regclass('tenancy.org_memberships') IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT pg_catalog.format('%I (%s)', b.role, b.fault)
+    FROM (
+        SELECT l.role,
+               CASE
+                   WHEN l.org_id IS NULL THEN 'the setting names nobody'
+                   WHEN o.id IS NULL THEN 'the organization is gone'
+                   WHEN l.user_id IS NOT NULL AND m.id IS NULL THEN 'the user is no member'
+               END AS fault
+        FROM tenancy.list_role_bindings() AS l
+        LEFT JOIN tenancy.organizations AS o ON o.id = l.org_id
+        LEFT JOIN tenancy.org_memberships AS m ON m.org_id = l.org_id AND m.user_id = l.user_id
+    ) AS b
+    WHERE b.fault IS NOT NULL;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_idle_bindings() IS
+    'Logins of tenancy.bind_role() that act for nobody: the organization was deleted, or the user has left it.';
 
 CREATE FUNCTION codeverify.list_revealing_settings()
 RETURNS SETOF text
@@ -193,9 +230,14 @@ AS $function$
         UNION ALL
         SELECT 'preload', 'warning',
                CASE WHEN NOT codeverify.is_preloaded() THEN
-                   'the library is not preloaded: each session loads it at its first call, and nothing is kept in shared memory' END,
-               'the library is preloaded',
-               'Add codeverify to shared_preload_libraries and restart the server.'
+                   'the library is not preloaded: each session loads it at its first call, and uses of keys and failed log-ins are counted in tables, which is slower'
+               ELSE codeverify.find_writer_fault() END,
+               'the library is preloaded: uses of keys and failed log-ins are counted in shared memory, ' || coalesce(
+                   'last written to tables at ' || pg_catalog.date_trunc('second', codeverify.last_written_at()),
+                   'of which nothing was to be written yet'),
+               CASE WHEN codeverify.is_preloaded() THEN
+                   'See the server''s log, and whether max_worker_processes leaves room for two more processes.'
+               ELSE 'Add codeverify to shared_preload_libraries and restart the server.' END
         UNION ALL
         SELECT 'signing_key', 'warning',
                codeverify.find_key_fault(),
@@ -337,10 +379,16 @@ AS $function$
                               ', ' ORDER BY a.grantee, p.parname)
                    FROM pg_catalog.pg_parameter_acl AS p
                    CROSS JOIN LATERAL pg_catalog.aclexplode(p.paracl) AS a
-                   WHERE p.parname IN ('codeverify.org_id', 'codeverify.user_id', 'codeverify.member_role', 'session_replication_role')
+                   WHERE p.parname IN ('codeverify.org_id', 'codeverify.user_id', 'codeverify.member_role', 'codeverify.bound_identity', 'session_replication_role')
                      AND a.grantee <> 10),
                'nobody was granted to SET the context or session_replication_role',
                'REVOKE SET, ALTER SYSTEM ON PARAMETER ... FROM ...;'
+        UNION ALL
+        SELECT 'role_bindings', 'warning',
+               'logins that are bound to nobody: ' || (
+                   SELECT pg_catalog.string_agg(b.fault, ', ' ORDER BY b.fault) FROM codeverify.list_idle_bindings() AS b (fault)),
+               'every login that is bound acts for an organization that exists',
+               'SELECT tenancy.unbind_role(...); they see nothing.'
         UNION ALL
         SELECT 'log_parameters', 'warning',
                'bind parameters, which carry API keys, can get into the log: ' || nullif(pg_catalog.concat_ws(

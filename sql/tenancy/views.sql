@@ -59,6 +59,20 @@ COMMENT ON COLUMN tenancy.organization_members.role IS 'owner, admin, member or 
 COMMENT ON COLUMN tenancy.organization_members.created_at IS 'When the user became a member.';
 GRANT SELECT ON tenancy.organization_members TO codeverify_tenant;
 
+CREATE VIEW tenancy.role_bindings WITH (security_invoker = true) AS
+SELECT
+    b.role,
+    b.org_id,
+    b.member_role,
+    b.user_id
+FROM tenancy.list_role_bindings() AS b;
+COMMENT ON VIEW tenancy.role_bindings IS
+    'Logins that tenancy.bind_role() has bound in this database, and to whom. codeverify.doctor() tells which of them point nowhere.';
+COMMENT ON COLUMN tenancy.role_bindings.role IS 'The login.';
+COMMENT ON COLUMN tenancy.role_bindings.org_id IS 'Organization that it acts for; NULL where the setting is none that tenancy.bind_role() makes, and has no effect.';
+COMMENT ON COLUMN tenancy.role_bindings.member_role IS 'What it may do there, at most: owner, admin, member, developer or viewer.';
+COMMENT ON COLUMN tenancy.role_bindings.user_id IS 'User that it acts as; NULL for a login that is nobody in person.';
+GRANT SELECT ON tenancy.role_bindings TO codeverify_admin, codeverify_auditor, codeverify_service;
 CREATE VIEW tenancy.permissions WITH (security_invoker = true) AS
 SELECT
     p.role,

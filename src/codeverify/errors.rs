@@ -121,6 +121,8 @@ pub enum Error {
     NotAContinuation { old_size: i64, new_size: i64 },
     #[error("the ledger's Merkle tree is damaged")]
     TreeDamaged { problem: String },
+    #[error("invalid key of web tokens: {problem}")]
+    InvalidJwtKey { problem: String },
     #[error("only the user in context or codeverify_service may do this")]
     NotYourUser,
     #[error("secrets at rest cannot be encrypted or decrypted: {problem}")]
@@ -161,6 +163,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC024", "unusable_encryption_key"),
     ("VC025", "invalid_invitation_request"),
     ("VC027", "invalid_rate_limit"),
+    ("VC028", "invalid_jwt_key"),
+    ("VC029", "not_bindable"),
     ("VC030", "no_such_repository"),
     ("VC031", "repository_disabled"),
     ("VC040", "no_such_analysis"),
@@ -206,6 +210,7 @@ impl Error {
             Error::InvalidPasswordHash => "VC021",
             Error::InvalidUserRequest { .. } => "VC022",
             Error::NoSuchUser { .. } => "VC023",
+            Error::InvalidJwtKey { .. } => "VC028",
             Error::NoSuchAnalysis { .. } => "VC040",
             Error::AnalysisNotRunning { .. } => "VC041",
             Error::InvalidSarif { .. } => "VC043",
@@ -291,9 +296,12 @@ impl Error {
             }
             Error::ContextConflict => "End this transaction and use a new one for each identity.".into(),
             Error::ContextMissing => {
-                "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
+                "Call auth.authenticate_session(…), auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
-            Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
+            Error::InvalidJwtKey { .. } => {
+                "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::InvalidPasswordHash => {
                 "It must be a PHC string of Argon2 of at most 1 GB, 16 iterations and 16 lanes, or a bcrypt hash ($2a$, $2b$, $2y$) of cost 4 to 15.".into()

@@ -3,5 +3,7 @@
 pub mod context;
 pub mod ownership;
 pub mod permission;
+pub mod role_bindings;
 pub mod settings;
 pub mod sql;
+pub mod web_tokens;

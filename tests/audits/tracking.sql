@@ -67,7 +67,7 @@ SELECT is_empty(
     $$
         SELECT t.name
         FROM unnest(ARRAY[
-            'auth.users', 'auth.api_keys', 'auth.invitations', 'tenancy.organizations', 'tenancy.org_memberships',
+            'auth.users', 'auth.api_keys', 'auth.jwt_keys', 'auth.invitations', 'tenancy.organizations', 'tenancy.org_memberships',
             'projects.policies', 'projects.project_policies', 'analysis.custom_rules', 'observability.alert_rules',
             'providers.providers', 'providers.user_providers', 'quarantine.quarantine_records', 'experiments_v1.promotions',
             'experiments_v1.blacklist', 'integrations.webhooks', 'scm.installations', 'audits.column_rules']) AS t (name)

@@ -132,6 +132,7 @@ SELECT set_eq(
     'tenancy.organization_members',
     'tenancy.organizations',
     'tenancy.permissions',
+    'tenancy.role_bindings',
     'tenancy.services'],
     'the tables and views are those listed here');
 SELECT set_eq(

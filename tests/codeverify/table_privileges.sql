@@ -65,11 +65,11 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('audits.tracked_tables', 'codeverify_auditor', 'select'),
            ('auth.api_key_rate_buckets', 'codeverify_service', 'delete insert update'),
            ('auth.api_key_rate_buckets', 'codeverify_tenant', 'select'),
-           ('auth.api_keys', 'codeverify_tenant', 'delete select(some)'),
+           ('auth.api_keys', 'codeverify_tenant', 'select(some)'),
            ('auth.audit_logs', 'codeverify_service', 'insert'),
            ('auth.audit_logs', 'codeverify_tenant', 'select'),
            ('auth.invitation_uses', 'codeverify_tenant', 'select'),
-           ('auth.invitations', 'codeverify_tenant', 'delete select(some)'),
+           ('auth.invitations', 'codeverify_tenant', 'select(some)'),
            ('codeverify.deployment', 'codeverify_admin', 'select'),
            ('codeverify.deployment', 'codeverify_auditor', 'select'),
            ('codeverify.deployment', 'codeverify_service', 'select'),
@@ -150,6 +150,9 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('tenancy.permissions', 'codeverify_auditor', 'select'),
            ('tenancy.permissions', 'codeverify_service', 'select'),
            ('tenancy.permissions', 'codeverify_tenant', 'select'),
+           ('tenancy.role_bindings', 'codeverify_admin', 'select'),
+           ('tenancy.role_bindings', 'codeverify_auditor', 'select'),
+           ('tenancy.role_bindings', 'codeverify_service', 'select'),
            ('tenancy.services', 'codeverify_tenant', 'delete insert select update');
 
 SELECT is_empty('SELECT * FROM granted EXCEPT SELECT * FROM allowed', 'nothing is granted that is not listed here');

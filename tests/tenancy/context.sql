@@ -12,29 +12,35 @@ $function$;
 
 -- The settings themselves.
 SELECT set_eq(
-    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
+    -- Those that only a start can set are there where it preloads the library.
+    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' AND s.context <> 'postmaster'$$,
     $$
         VALUES ('codeverify.api_key_id', 'superuser'),
-        VALUES ('codeverify.argon2_iterations', 'superuser'),
-               ('codeverify.argon2_memory', 'superuser'),
-               ('codeverify.argon2_parallelism', 'superuser'),
+               ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.email_verification_lifetime', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
+               ('codeverify.flush_interval', 'sighup'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
+               ('codeverify.login_delay_max', 'superuser'),
+               ('codeverify.login_failures_per_ip_address', 'superuser'),
                ('codeverify.max_concurrent_hashes', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
+               ('codeverify.own_transactions', 'superuser'),
+               ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.session_token_lifetime', 'superuser'),
-               ('codeverify.user_id', 'superuser')
+               ('codeverify.totp_issuer', 'superuser'),
+               ('codeverify.user_id', 'superuser'),
+               ('codeverify.web_token_leeway', 'superuser')
     $$,
-    'every setting is a superuser''s');
+    'every setting is a superuser''s, or the server''s');
 SELECT is(
     (SELECT count(*) FROM pg_parameter_acl AS p WHERE p.parname LIKE 'codeverify.%'), 0::bigint,
     'and no other role has been granted any');

@@ -7,6 +7,7 @@ CREATE TABLE auth.jwt_keys (
     issuer           text        NOT NULL,
     audience         text,
     org_claim        text        NOT NULL DEFAULT 'org_id',
+    subject          text        NOT NULL DEFAULT 'id',
     enabled          boolean     NOT NULL DEFAULT true,
     created_at       timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT jwt_keys_pkey PRIMARY KEY (id),
@@ -21,7 +22,8 @@ CREATE TABLE auth.jwt_keys (
     ),
     CONSTRAINT jwt_keys_issuer_check CHECK (length(issuer) BETWEEN 1 AND 1000),
     CONSTRAINT jwt_keys_audience_check CHECK (length(audience) BETWEEN 1 AND 1000),
-    CONSTRAINT jwt_keys_org_claim_check CHECK (length(org_claim) BETWEEN 1 AND 255)
+    CONSTRAINT jwt_keys_org_claim_check CHECK (length(org_claim) BETWEEN 1 AND 255),
+    CONSTRAINT jwt_keys_subject_check CHECK (subject IN ('id', 'auth0_sub'))
 );
 
 COMMENT ON TABLE auth.jwt_keys IS 'Keys of the issuers whose JSON Web Tokens are believed. Each key serves one algorithm only.';
@@ -32,6 +34,7 @@ COMMENT ON COLUMN auth.jwt_keys.public_key IS 'Public key in PEM form, for RS256
 COMMENT ON COLUMN auth.jwt_keys.secret_encrypted IS 'Shared secret of HS256, encrypted. Not readable by tenants.';
 COMMENT ON COLUMN auth.jwt_keys.issuer IS 'The token''s iss claim.';
 COMMENT ON COLUMN auth.jwt_keys.audience IS 'What the token''s aud claim must hold; NULL when that is not asked.';
-COMMENT ON COLUMN auth.jwt_keys.org_claim IS 'Claim that names the organization.';
+COMMENT ON COLUMN auth.jwt_keys.org_claim IS 'Claim that names the organization, by its id.';
+COMMENT ON COLUMN auth.jwt_keys.subject IS 'Column of auth.users that the token''s sub claim names: id or auth0_sub.';
 COMMENT ON COLUMN auth.jwt_keys.enabled IS 'Whether tokens of this key are believed.';
 COMMENT ON COLUMN auth.jwt_keys.created_at IS 'When the key was added.';

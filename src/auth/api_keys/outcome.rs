@@ -1,5 +1,5 @@
-//! Tells what became of a key that was shown, not each time: once a minute for each key. Where the library is preloaded, a
-//! writer does with what is noted in shared memory; elsewhere the session itself.
+//! Tells what became of a key that was shown, not each time: once a minute for each key. Where the library is preloaded,
+//! it is counted in shared memory and told by a writer; elsewhere by the session itself.
 
 use pgrx::pg_sys;
 use serde_json::{json, Value};
@@ -11,6 +11,7 @@ use crate::auth::rate_limits::uses;
 use crate::auth::told::was_told;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
+use crate::codeverify::settings::own_transactions;
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
 
@@ -19,7 +20,7 @@ const MINUTE: i64 = 60 * 1_000_000;
 /// Tells that a key was accepted, and stamps it, if a minute has passed since that was done last. Never waits for
 /// another user of the key.
 pub fn note_use(key: &StoredKey) {
-    if uses::note_use(key.id, key.org_id) {
+    if own_transactions() && uses::note_use(key.id, key.org_id) {
         return;
     }
     // SAFETY: reads when the transaction began, which is what the stamp says.
@@ -48,7 +49,10 @@ pub fn note_use(key: &StoredKey) {
 
 /// Tells that a key which is known was refused, and why.
 pub fn note_refusal(key: &StoredKey, reason: &'static str) {
-    if uses::note_refusal(key.id, key.org_id, reason) || was_told((key.id, None, reason)) {
+    if own_transactions() && uses::note_refusal(key.id, key.org_id, reason) {
+        return;
+    }
+    if was_told((key.id, None, reason)) {
         return;
     }
     record_failure(&outcome(

@@ -52,15 +52,11 @@ fn confirm_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
     match state(user_id) {
         State::NoFactor => status("not_enrolled"),
         State::InForce => status("already_enrolled"),
-        State::Pending => {
-            let confirm = |factor: &Factor, code: &str| {
-                factor.state == State::Pending && factor.confirm(code)
-            };
-            after_proof(user_id, code, "confirm_totp", confirm, |factor| {
-                succeeded("totp.confirmed", user_id, json!({}));
-                with_recovery_codes(factor)
-            })
-        }
+        State::Pending => after_proof(user_id, State::Pending, code, "confirm_totp", |factor| {
+            factor.bring_into_force();
+            succeeded("totp.confirmed", user_id, json!({}));
+            with_recovery_codes(factor)
+        }),
     }
 }
 
@@ -70,7 +66,7 @@ fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
     if state(user_id) != State::InForce {
         return status("not_enrolled");
     }
-    after_proof(user_id, code, "disable_totp", accept, |factor| {
+    after_proof(user_id, State::InForce, code, "disable_totp", |factor| {
         factor.remove();
         succeeded("totp.disabled", user_id, json!({}));
         status("ok")
@@ -83,14 +79,16 @@ fn create_recovery_codes(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> Jso
     if state(user_id) != State::InForce {
         return status("not_enrolled");
     }
-    after_proof(user_id, code, "create_recovery_codes", accept, |factor| {
-        succeeded("recovery_code.created", user_id, json!({}));
-        with_recovery_codes(factor)
-    })
-}
-
-fn accept(factor: &Factor, code: &str) -> bool {
-    factor.state == State::InForce && factor.accept(code)
+    after_proof(
+        user_id,
+        State::InForce,
+        code,
+        "create_recovery_codes",
+        |factor| {
+            succeeded("recovery_code.created", user_id, json!({}));
+            with_recovery_codes(factor)
+        },
+    )
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
@@ -114,26 +112,29 @@ fn themselves(user_id: Option<pgrx::Uuid>) -> Uuid {
 }
 
 fn state(user_id: Uuid) -> State {
-    or_raise(State::of(user_id))
+    or_raise(Factor::read(user_id)).state
 }
 
 /// Does something for a user who shows by a code that they have the second factor. That is an attempt, which must
 /// not succeed without one: it would make up for others that failed.
 fn after_proof(
     user_id: Uuid,
+    state: State,
     code: Option<&str>,
     function: &'static str,
-    is_right: impl FnOnce(&Factor, &str) -> bool,
     then: impl FnOnce(&Factor) -> JsonB,
 ) -> JsonB {
+    // A field that a form left out is no guess.
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        return status("invalid");
+    };
     let attempt = match begin(user_id) {
         Ok(attempt) => attempt,
         Err(locked) => return locked,
     };
-    let factor = or_raise(Factor::lock(user_id));
-    if !code.is_some_and(|code| is_right(&factor, code)) {
+    let Some(factor) = or_raise(Factor::prove(user_id, state, code)) else {
         return failed(user_id, function);
-    }
+    };
     attempt.succeed();
     then(&factor)
 }
