@@ -198,7 +198,7 @@ CALL tap.act();
 RESET SESSION AUTHORIZATION;
 SELECT bag_eq(
     $$SELECT action, count(*) FROM audits.audit_log WHERE org_id = tap.id('a') AND action LIKE 'invitation.%' GROUP BY action$$,
-    $$VALUES ('invitation.created', 7::bigint), ('invitation.accepted', 5), ('invitation.refused', 11), ('invitation.revoked', 3)$$,
+    $$VALUES ('invitation.created', 7::bigint), ('invitation.accepted', 5), ('invitation.refused', 9), ('invitation.revoked', 3)$$,
     'each outcome is told');
 SELECT is_empty(
     $$
