@@ -27,6 +27,7 @@ pgrx::extension_sql_file!(
     name = "observability_functions"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
+pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
@@ -52,6 +53,7 @@ pub extern "C-unwind" fn _PG_init() {
     tenancy::web_tokens::settings::define();
     audits::settings::define();
     auth::settings::define();
+    auth::password_resets::settings::define();
     auth::totp::settings::define();
     if preloading {
         auth::rate_limits::settings::define();

@@ -35,12 +35,14 @@ BEGIN
     INSERT INTO auth.sessions (user_id, session_token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
     INSERT INTO auth.refresh_tokens (token_hash, session_id)
     SELECT digest, s.id FROM auth.sessions AS s WHERE s.session_token_hash = digest;
+    INSERT INTO auth.session_revocations (session_id, reason)
+    SELECT s.id, 'revoked' FROM auth.sessions AS s WHERE s.session_token_hash = digest;
     INSERT INTO auth.email_verifications (user_id, email, token_hash, expires_at)
     VALUES (owner, o || '@example.org', digest, now() + interval '1 hour');
     INSERT INTO auth.recovery_codes (user_id, code_hash) VALUES (owner, digest);
     INSERT INTO auth.login_attempts (subject_hash, kind) VALUES (digest, 'account');
     INSERT INTO auth.jwt_keys (algorithm, public_key, issuer) VALUES ('EdDSA', 'PEM', o);
-    INSERT INTO auth.password_resets (user_id, token_hash, expires_at) VALUES (owner, digest, now() + interval '1 hour');
+    INSERT INTO auth.password_resets (user_id, email, token_hash, expires_at) VALUES (owner, 'owner@example.org', digest, now() + interval '1 hour');
 
     -- scm
     INSERT INTO scm.installations (org_id, github_installation_id, account_type) VALUES (org, number, 'Organization');

@@ -10,6 +10,8 @@
 DO 'BEGIN PERFORM codeverify.version(); END';
 -- What changes to tables leave in the ledger is not what most files are about; those on capture turn it on.
 SET LOCAL codeverify.capture = off;
+-- Failures are to be seen in the transaction, and rolled back with it. Files in tests/operations are on what is kept apart.
+SET LOCAL codeverify.own_transactions = off;
 
 CREATE SCHEMA tap;
 GRANT USAGE ON SCHEMA tap TO PUBLIC;

@@ -1,8 +1,7 @@
 """What row security costs: a tenant's queries against the owner's with the organization written out."""
 
-from pathlib import Path
-
 from lib import OWNER, TENANT, compare, deployed_database, pgbench, psql, set_context
+from tenants import SELECT, fill, newest_20, org_of_rank
 
 CLIENTS = 8
 LOOKUPS = 20
@@ -11,18 +10,14 @@ LOOKUPS = 20
 SECONDS = 1
 TURNS = 3
 
-SELECT = "SELECT id, repo_id, pr_number, pr_title, head_sha, status, created_at FROM analysis.analyses"
-
-MEDIAN_TENANT = """
-    SELECT org_id FROM analysis.analyses GROUP BY org_id
-    ORDER BY count(*), org_id OFFSET 100 LIMIT 1
-"""
+ORGANIZATIONS = 200
+ANALYSES = 200_000
 
 
 def compare_all(rounds):
     database = deployed_database("bench_row_security")
-    psql(database, "-f", str(Path(__file__).with_name("tenants.sql")))
-    org_id = psql(database, "-c", MEDIAN_TENANT)
+    fill(database, ORGANIZATIONS, ANALYSES)
+    org_id = org_of_rank(database, ORGANIZATIONS // 2)
     set_context(database, org_id)
     ids = psql(
         database, "-c", f"SELECT id FROM analysis.analyses WHERE org_id = '{org_id}' ORDER BY md5(id::text) LIMIT {LOOKUPS}"
@@ -34,7 +29,7 @@ def compare_all(rounds):
         return "".join(f"{SELECT} WHERE {org_clause} id = {key};\n" for key in keys)
 
     def top_20(mode, org_clause):
-        return f"{SELECT} WHERE {org_clause} true ORDER BY created_at DESC LIMIT 20;\n"
+        return newest_20(org_clause)
 
     def queries_per_second(user, mode, script):
         variables = [(f"id{n}", key) for n, key in enumerate(ids)] if ":id" in script else ()

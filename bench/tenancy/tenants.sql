@@ -1,9 +1,10 @@
--- 200 organizations with five repositories each and 200,000 analyses, whose rows lie in the table in the order in
--- which they came, so that one organization's are spread all over it. A few organizations have far more than others.
+-- Organizations (the variable organizations) with five repositories each and analyses (the variable analyses), whose
+-- rows lie in the table in the order in which they came, so that one organization's are spread all over it. A few
+-- organizations have far more than others.
 
 INSERT INTO tenancy.organizations (name, login)
 SELECT 'Organization ' || n, 'organization-' || n
-FROM generate_series(1, 200) AS n;
+FROM generate_series(1, :organizations) AS n;
 
 INSERT INTO scm.repositories (org_id, github_id, name, full_name)
 SELECT o.id, row_number() OVER (), 'repository-' || n, o.login || '/repository-' || n
@@ -20,8 +21,8 @@ owned AS (
     FROM scm.repositories AS r
 ),
 drawn AS (
-    SELECT n, 1 + floor(1000 * power(random(), 1.5))::int AS number
-    FROM generate_series(1, 200000) AS n
+    SELECT n, 1 + floor(5 * :organizations * power(random(), 1.5))::int AS number
+    FROM generate_series(1, :analyses) AS n
 )
 SELECT
     owned.org_id,
@@ -36,7 +37,7 @@ SELECT
     moment.came
 FROM drawn AS d
 JOIN owned USING (number)
-CROSS JOIN LATERAL (SELECT now() - (200001 - d.n) * interval '1 minute' AS came) AS moment
+CROSS JOIN LATERAL (SELECT now() - (1 + :analyses - d.n) * interval '1 minute' AS came) AS moment
 ORDER BY d.n;
 
 VACUUM (ANALYZE) tenancy.organizations, scm.repositories, analysis.analyses;

@@ -65,9 +65,9 @@ SELECT tenancy.force_row_security('auth.jwt_keys');
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
-    ('auth.invitations',          'manage', NULL,      NULL,      'manage'),
+    ('auth.invitations',          'manage', NULL,      NULL,      NULL),
     ('auth.invitation_uses',      'manage', NULL,      NULL,      NULL),
-    ('auth.api_keys',             'read',   NULL,      NULL,      'manage'),
+    ('auth.api_keys',             'read',   NULL,      NULL,      NULL),
     ('auth.api_key_rate_buckets', 'read',   'service', 'service', 'service'),
     ('auth.audit_logs',           'manage', 'service', NULL,      NULL)
 ) AS t (target, selects, inserts, updates, deletes);
@@ -84,10 +84,11 @@ GRANT SELECT (
     created_by,
     created_at,
     email,
-    revoked_at
+    revoked_at,
+    api_key_id
 ) ON auth.invitations TO codeverify_tenant;
 
--- Every column but key_hash.
+-- Every column but key_hash and previous_key_hash.
 REVOKE SELECT ON auth.api_keys FROM codeverify_tenant;
 GRANT SELECT (
     id,
@@ -102,5 +103,6 @@ GRANT SELECT (
     service_id,
     parent_id,
     revoked_at,
-    rotated_at
+    rotated_at,
+    previous_expires_at
 ) ON auth.api_keys TO codeverify_tenant;

@@ -1,5 +1,16 @@
 SELECT tenancy.bind_authors('auth.invitations', 'created_by');
 
+CREATE TRIGGER org_memberships_end
+AFTER DELETE ON tenancy.org_memberships
+FOR EACH ROW
+EXECUTE FUNCTION auth.end_membership();
+COMMENT ON TRIGGER org_memberships_end ON tenancy.org_memberships IS 'Revokes the API keys and invitations of a member who leaves.';
+
+CREATE TRIGGER users_end
+BEFORE DELETE ON auth.users
+FOR EACH ROW
+EXECUTE FUNCTION auth.end_user();
+COMMENT ON TRIGGER users_end ON auth.users IS 'Revokes the API keys and invitations of a user who is deleted.';
 CREATE TRIGGER users_forget_verification
 BEFORE UPDATE ON auth.users
 FOR EACH ROW

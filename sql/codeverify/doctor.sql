@@ -9,6 +9,12 @@ COMMENT ON FUNCTION codeverify.find_encryption_fault() IS
 COMMENT ON FUNCTION codeverify.is_preloaded() IS
     'Whether the server loaded the library when it started, by shared_preload_libraries.';
 
+COMMENT ON FUNCTION codeverify.find_writer_fault() IS
+    'What keeps the changes that shared memory holds of this database from being written to its tables, in words; NULL when nothing does, or nothing is preloaded.';
+
+COMMENT ON FUNCTION codeverify.last_written_at() IS
+    'When what shared memory held of this database was last written to its tables; NULL where nothing was since the server started.';
+
 CREATE FUNCTION codeverify.list_server_flaws(server_version int)
 RETURNS SETOF text
 LANGUAGE sql
@@ -224,9 +230,14 @@ AS $function$
         UNION ALL
         SELECT 'preload', 'warning',
                CASE WHEN NOT codeverify.is_preloaded() THEN
-                   'the library is not preloaded: each session loads it at its first call, and nothing is kept in shared memory' END,
-               'the library is preloaded',
-               'Add codeverify to shared_preload_libraries and restart the server.'
+                   'the library is not preloaded: each session loads it at its first call, and uses of keys and failed log-ins are counted in tables, which is slower'
+               ELSE codeverify.find_writer_fault() END,
+               'the library is preloaded: uses of keys and failed log-ins are counted in shared memory, ' || coalesce(
+                   'last written to tables at ' || pg_catalog.date_trunc('second', codeverify.last_written_at()),
+                   'of which nothing was to be written yet'),
+               CASE WHEN codeverify.is_preloaded() THEN
+                   'See the server''s log, and whether max_worker_processes leaves room for two more processes.'
+               ELSE 'Add codeverify to shared_preload_libraries and restart the server.' END
         UNION ALL
         SELECT 'signing_key', 'warning',
                codeverify.find_key_fault(),

@@ -4,6 +4,10 @@ COMMENT ON FUNCTION tenancy.current_user_id() IS
     'User that the current transaction acts for; NULL without a context and for API keys.';
 COMMENT ON FUNCTION tenancy."current_role"() IS
     'Role inside the organization that the current transaction acts with: owner, admin, member, developer or viewer; NULL without a context.';
+COMMENT ON FUNCTION tenancy.current_api_key_id() IS
+    'API key that the current transaction acts with; NULL without a context and for users and services.';
+COMMENT ON FUNCTION tenancy.list_permissions() IS
+    'Which role has which permission: what has_permission and require_permission answer, for every role and permission. The view tenancy.permissions shows it.';
 COMMENT ON FUNCTION tenancy.has_permission(text) IS
     'Whether the role in context has the permission: read (every role), write (member, developer, admin, owner), manage (admin, owner) or own (owner). False without a context. Raises VC017 for any other name.';
 COMMENT ON FUNCTION tenancy.require_permission(text) IS
@@ -15,6 +19,10 @@ TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, c
 GRANT EXECUTE ON FUNCTION tenancy.current_user_id()
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
 GRANT EXECUTE ON FUNCTION tenancy."current_role"()
+TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
+GRANT EXECUTE ON FUNCTION tenancy.current_api_key_id()
+TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
+GRANT EXECUTE ON FUNCTION tenancy.list_permissions()
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
 GRANT EXECUTE ON FUNCTION tenancy.has_permission(text)
 TO codeverify_admin, codeverify_service, codeverify_tenant, codeverify_ingest, codeverify_auditor;
@@ -57,18 +65,52 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    tenant uuid := tenancy.require_permission(CASE WHEN role = 'owner' THEN 'own' ELSE 'manage' END);
     membership_id uuid;
 BEGIN
-    INSERT INTO tenancy.org_memberships AS m (org_id, user_id, role)
-    VALUES (add_member.org_id, add_member.user_id, add_member.role)
-    ON CONFLICT ON CONSTRAINT org_memberships_org_id_user_id_key
-    DO UPDATE SET role = excluded.role
+    IF org_id IS DISTINCT FROM tenant THEN
+        RAISE EXCEPTION 'organization % is not the one in context', org_id
+            USING ERRCODE = 'VC015',
+                  HINT = 'Act for that organization, or check the id.';
+    END IF;
+
+    -- Who is added shows their profile to all members, so tenants have to ask: by invitation.
+    IF pg_catalog.pg_has_role(CURRENT_USER, 'codeverify_service', 'USAGE') THEN
+        INSERT INTO tenancy.org_memberships AS m (org_id, user_id, role)
+        VALUES (tenant, add_member.user_id, add_member.role)
+        ON CONFLICT ON CONSTRAINT org_memberships_org_id_user_id_key
+        DO UPDATE SET role = excluded.role
+        RETURNING m.id INTO membership_id;
+        RETURN membership_id;
+    END IF;
+
+    UPDATE tenancy.org_memberships AS m
+    SET role = add_member.role
+    WHERE m.org_id = tenant
+      AND m.user_id = add_member.user_id
     RETURNING m.id INTO membership_id;
-    RETURN membership_id;
+    IF FOUND THEN
+        RETURN membership_id;
+    END IF;
+    IF EXISTS (
+        SELECT
+        FROM tenancy.org_memberships AS m
+        WHERE m.org_id = tenant
+          AND m.user_id = add_member.user_id)
+    THEN
+        RAISE EXCEPTION 'the member role in context does not allow this'
+            USING ERRCODE = 'VC014',
+                  DETAIL = 'Only an owner changes what an owner is.',
+                  HINT = 'Ask an owner of the organization.';
+    END IF;
+    RAISE EXCEPTION 'user % is not a member of organization %', add_member.user_id, tenant
+        USING ERRCODE = 'VC012',
+              DETAIL = 'Nobody is made a member by another without having agreed.',
+              HINT = 'Invite the user with auth.create_invitation(org_id, role).';
 END
 $function$;
 COMMENT ON FUNCTION tenancy.add_member(uuid, uuid, text) IS
-    'Adds a user to an organization, or changes the role of one who is a member already, and returns the membership''s id. Takes the permission manage; own for the role owner. The last owner cannot be given a lesser role (VC013). Example: SELECT tenancy.add_member(''0f0e...'', ''5a5b...'', ''developer'');';
+    'Changes the role of a member of the organization in context and returns the membership''s id. codeverify_service adds any user in this way; for everybody else a user joins by accepting an invitation. Takes the permission manage; own for the role owner. Raises VC012 for a user who is no member, VC013 for the last owner, who cannot be given a lesser role, VC014 or VC011 when the caller may not, VC015 for another organization. Example: SELECT tenancy.add_member(''0f0e...'', ''5a5b...'', ''developer'');';
 GRANT EXECUTE ON FUNCTION tenancy.add_member(uuid, uuid, text) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION tenancy.remove_member(org_id uuid, user_id uuid)

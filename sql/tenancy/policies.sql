@@ -18,7 +18,7 @@ GRANT UPDATE (name, avatar_url, settings) ON tenancy.organizations TO codeverify
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
-    ('tenancy.org_memberships', 'read', 'manage', 'manage', 'manage'),
+    ('tenancy.org_memberships', 'read', NULL,     'manage', 'manage'),
     ('tenancy.services',        'read', 'manage', 'manage', 'manage'),
     ('tenancy.environments',    'read', 'manage', 'manage', 'manage')
 ) AS t (target, selects, inserts, updates, deletes);
@@ -26,6 +26,15 @@ FROM (VALUES
 -- A membership is moved to another user or organization by making a new one.
 REVOKE UPDATE ON tenancy.org_memberships FROM codeverify_tenant;
 GRANT UPDATE (role) ON tenancy.org_memberships TO codeverify_tenant;
+
+-- A new member has agreed, by accepting an invitation; or the trusted back end answers for it.
+GRANT INSERT ON tenancy.org_memberships TO codeverify_service;
+CREATE POLICY org_memberships_insert ON tenancy.org_memberships
+    FOR INSERT
+    TO codeverify_service
+    WITH CHECK (tenancy.has_permission('manage'));
+COMMENT ON POLICY org_memberships_insert ON tenancy.org_memberships IS
+    'The trusted service role only, and the user that it acts for must have the permission "manage".';
 
 -- Whoever manages members without being an owner could otherwise become one, or remove one.
 CREATE POLICY org_memberships_owner_insert ON tenancy.org_memberships

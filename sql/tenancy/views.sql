@@ -73,3 +73,17 @@ COMMENT ON COLUMN tenancy.role_bindings.org_id IS 'Organization that it acts for
 COMMENT ON COLUMN tenancy.role_bindings.member_role IS 'What it may do there, at most: owner, admin, member, developer or viewer.';
 COMMENT ON COLUMN tenancy.role_bindings.user_id IS 'User that it acts as; NULL for a login that is nobody in person.';
 GRANT SELECT ON tenancy.role_bindings TO codeverify_admin, codeverify_auditor, codeverify_service;
+CREATE VIEW tenancy.permissions WITH (security_invoker = true) AS
+SELECT
+    p.role,
+    p.permission,
+    p.allowed,
+    p.what_it_allows
+FROM tenancy.list_permissions() AS p;
+COMMENT ON VIEW tenancy.permissions IS
+    'What each role inside an organization may do. Policies and functions ask the same table, which is part of the library.';
+COMMENT ON COLUMN tenancy.permissions.role IS 'owner, admin, member, developer or viewer, as in tenancy.org_memberships.role.';
+COMMENT ON COLUMN tenancy.permissions.permission IS 'read, write, manage or own, as tenancy.has_permission() takes it.';
+COMMENT ON COLUMN tenancy.permissions.allowed IS 'Whether the role has the permission.';
+COMMENT ON COLUMN tenancy.permissions.what_it_allows IS 'What the permission is for, in a sentence.';
+GRANT SELECT ON tenancy.permissions TO codeverify_admin, codeverify_auditor, codeverify_service, codeverify_tenant;

@@ -2,9 +2,11 @@
 
 pub mod api_keys;
 pub mod caller;
+pub mod invitations;
 pub mod lockout;
 pub mod login;
 pub mod outcomes;
+pub mod password_resets;
 pub mod passwords;
 pub mod rate_limits;
 pub mod sessions;

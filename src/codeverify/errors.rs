@@ -33,6 +33,8 @@ pub enum Error {
     UnknownPermission { permission: String },
     #[error("invalid API key request: {problem}")]
     InvalidApiKeyRequest { problem: String },
+    #[error("invalid invitation request: {problem}")]
+    InvalidInvitationRequest { problem: String },
     #[error("invalid rate limit: {problem}")]
     InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
@@ -159,6 +161,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC022", "invalid_user_request"),
     ("VC023", "no_such_user"),
     ("VC024", "unusable_encryption_key"),
+    ("VC025", "invalid_invitation_request"),
     ("VC027", "invalid_rate_limit"),
     ("VC028", "invalid_jwt_key"),
     ("VC029", "not_bindable"),
@@ -203,6 +206,7 @@ impl Error {
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
+            Error::InvalidInvitationRequest { .. } => "VC025",
             Error::InvalidPasswordHash => "VC021",
             Error::InvalidUserRequest { .. } => "VC022",
             Error::NoSuchUser { .. } => "VC023",
@@ -292,9 +296,9 @@ impl Error {
             }
             Error::ContextConflict => "End this transaction and use a new one for each identity.".into(),
             Error::ContextMissing => {
-                "Call auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
+                "Call auth.authenticate_session(…), auth.authenticate_api_key(…) or tenancy.assume(…) first, in the same transaction.".into()
             }
-            Error::NotTrusted => "Authenticate with auth.authenticate_api_key(...) instead.".into(),
+            Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::InvalidJwtKey { .. } => {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
             }
@@ -314,7 +318,10 @@ impl Error {
             }
             Error::UnknownPermission { .. } => "Use one of read, write, manage and own.".into(),
             Error::InvalidApiKeyRequest { .. } => {
-                "See COMMENT ON FUNCTION auth.create_api_key for what each argument may be.".into()
+                "See COMMENT ON FUNCTION auth.create_api_key and auth.rotate_api_key for what each argument may be.".into()
+            }
+            Error::InvalidInvitationRequest { .. } => {
+                "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
             }
             Error::InvalidRateLimit { .. } => {
                 "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()

@@ -14,12 +14,6 @@ thread_local! {
     static PLANS: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::new(HashMap::new());
 }
 
-/// The clock, in microseconds as timestamps count them.
-pub fn now() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
-}
-
 /// Rows that a query found.
 pub struct Rows {
     table: *mut pg_sys::SPITupleTable,

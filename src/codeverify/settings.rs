@@ -17,6 +17,7 @@ pub enum DeployMode {
 }
 
 static DEPLOY: GucSetting<DeployMode> = GucSetting::<DeployMode>::new(DeployMode::on);
+static OWN_TRANSACTIONS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(2000);
 static SARIF_MAX_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
 static ENCRYPTION_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
@@ -37,6 +38,11 @@ pub fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
         .get()
         .and_then(|value| value.into_string().ok())
         .filter(|value| !value.is_empty())
+}
+
+/// Whether what must outlive a rollback is kept apart from the caller's transaction.
+pub fn own_transactions() -> bool {
+    OWN_TRANSACTIONS.get()
 }
 
 /// How often what shared memory holds is written to the tables, in microseconds.
@@ -81,5 +87,13 @@ pub fn define() {
         60_000,
         GucContext::Sighup,
         GucFlags::UNIT_MS,
+    );
+    GucRegistry::define_bool_guc(
+        c"codeverify.own_transactions",
+        c"Whether failures are counted and recorded apart from the transactions that they happen in.",
+        c"Off, a rollback forgets them: for tests that roll everything back. On a server that is in use, it lets whoever rolls back guess on.",
+        &OWN_TRANSACTIONS,
+        GucContext::Suset,
+        GucFlags::default(),
     );
 }

@@ -8,8 +8,13 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// The clock's time.
 pub fn now() -> i64 {
+    stored_now().saturating_add(POSTGRES_EPOCH)
+}
+
+/// The clock's time as a timestamp is stored: in microseconds since 2000.
+pub fn stored_now() -> i64 {
     // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }.saturating_add(POSTGRES_EPOCH)
+    unsafe { pg_sys::GetCurrentTimestamp() }
 }
 
 /// As the parameter of a query.

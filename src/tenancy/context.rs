@@ -16,6 +16,9 @@ pub struct Identity {
     pub org_id: Uuid,
     pub user_id: Option<Uuid>,
     pub role: MemberRole,
+    /// The API key that acts, if one does. Two keys of one organization are two identities, for each has an end
+    /// of its own.
+    pub api_key_id: Option<Uuid>,
 }
 
 thread_local! {
@@ -29,6 +32,7 @@ fn current() -> Option<Identity> {
         org_id,
         user_id: settings::user_id(),
         role: settings::member_role().unwrap_or(MemberRole::Viewer),
+        api_key_id: settings::api_key_id(),
     })
 }
 
@@ -48,16 +52,24 @@ pub fn set(identity: Identity) -> Result<(), Error> {
             register_xact_callback(end, || FIRST.set(None));
         }
     }
-    set_for_transaction(settings::ORG_ID, &identity.org_id.to_string());
-    set_for_transaction(
-        settings::USER_ID,
-        &identity
-            .user_id
-            .map(|id| id.to_string())
-            .unwrap_or_default(),
-    );
-    set_for_transaction(settings::MEMBER_ROLE, identity.role.name());
+    // Setting costs more than asking, and most are as they should be: a key has no user, a user no key.
+    if settings::org_id() != Some(identity.org_id) {
+        set_for_transaction(settings::ORG_ID, &identity.org_id.to_string());
+    }
+    if settings::user_id() != identity.user_id {
+        set_for_transaction(settings::USER_ID, &text_of(identity.user_id));
+    }
+    if settings::member_role() != Some(identity.role) {
+        set_for_transaction(settings::MEMBER_ROLE, identity.role.name());
+    }
+    if settings::api_key_id() != identity.api_key_id {
+        set_for_transaction(settings::API_KEY_ID, &text_of(identity.api_key_id));
+    }
     Ok(())
+}
+
+fn text_of(id: Option<Uuid>) -> String {
+    id.map(|id| id.to_string()).unwrap_or_default()
 }
 
 /// The organization in context, if the context's role has the permission there.

@@ -19,7 +19,7 @@ pub enum Permission {
     Read,
     /// Write analyses, findings and what else a developer makes.
     Write,
-    /// Manage members, keys, rules and webhooks.
+    /// Manage members, invitations, keys, rules and webhooks.
     Manage,
     /// Make and unmake owners.
     Own,
@@ -101,6 +101,18 @@ impl Permission {
             Permission::Write => "write",
             Permission::Manage => "manage",
             Permission::Own => "own",
+        }
+    }
+
+    /// What it lets a member do, for people.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Permission::Read => "See the rows of the organization.",
+            Permission::Write => "Write analyses, findings, projects and what else work produces.",
+            Permission::Manage => {
+                "Manage members, invitations, API keys, services, repositories, rules and webhooks."
+            }
+            Permission::Own => "Make and unmake owners, and hand the organization over.",
         }
     }
 }

@@ -1,5 +1,6 @@
-//! The context's settings: `codeverify.org_id`, `codeverify.user_id`, `codeverify.member_role`; and
-//! `codeverify.bound_identity`, which says for whom a login acts that tenancy.bind_role() has bound.
+//! The context's settings: `codeverify.org_id`, `codeverify.user_id`, `codeverify.member_role` and
+//! `codeverify.api_key_id`; and `codeverify.bound_identity`, which says for whom a login acts that
+//! tenancy.bind_role() has bound.
 //!
 //! Plain roles cannot SET them (SUSET), and nobody can inside a SECURITY DEFINER function
 //! (GUC_NOT_WHILE_SEC_REST). PostgreSQL parses nothing at query time: an assign hook keeps the
@@ -18,17 +19,20 @@ use super::role_bindings::standing;
 pub const ORG_ID: &CStr = c"codeverify.org_id";
 pub const USER_ID: &CStr = c"codeverify.user_id";
 pub const MEMBER_ROLE: &CStr = c"codeverify.member_role";
+pub const API_KEY_ID: &CStr = c"codeverify.api_key_id";
 const BOUND_IDENTITY: &CStr = c"codeverify.bound_identity";
 
 static ORG_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static USER_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static MEMBER_ROLE_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
+static API_KEY_ID_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static BOUND_IDENTITY_TEXT: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 thread_local! {
     static ORG: Cell<Option<Uuid>> = const { Cell::new(None) };
     static USER: Cell<Option<Uuid>> = const { Cell::new(None) };
     static ROLE: Cell<Option<MemberRole>> = const { Cell::new(None) };
+    static API_KEY: Cell<Option<Uuid>> = const { Cell::new(None) };
     static BOUND: Cell<Option<Binding>> = const { Cell::new(None) };
     /// While the settings are being defined, what sessions did to placeholders of their names is judged.
     static IS_LOADING: Cell<bool> = const { Cell::new(false) };
@@ -59,6 +63,11 @@ fn bound() -> Option<Binding> {
     } else {
         standing::narrow(binding)
     }
+}
+
+/// The API key in context; NULL for a user or a service.
+pub fn api_key_id() -> Option<Uuid> {
+    API_KEY.get()
 }
 
 /// The value of a setting, None for one that is unset, empty or malformed.
@@ -129,6 +138,11 @@ unsafe extern "C-unwind" fn assign_member_role(value: *const c_char, _extra: *mu
     ROLE.set(unsafe { parse(value) });
 }
 
+unsafe extern "C-unwind" fn assign_api_key_id(value: *const c_char, _extra: *mut c_void) {
+    // SAFETY: as above.
+    API_KEY.set(unsafe { parse(value) });
+}
+
 unsafe extern "C-unwind" fn assign_bound_identity(value: *const c_char, _extra: *mut c_void) {
     // SAFETY: as above.
     BOUND.set(unsafe { parse(value) });
@@ -148,7 +162,7 @@ fn define_all() {
         GucRegistry::define_string_guc_with_hooks(
             ORG_ID,
             c"Organization that the current transaction acts for.",
-            c"Set by auth.authenticate_api_key and tenancy.assume; empty means no organization and no rows.",
+            c"Set by auth.authenticate_session, auth.authenticate_api_key and tenancy.assume; empty means no organization and no rows.",
             &ORG_ID_TEXT,
             GucContext::Suset,
             flags,
@@ -159,7 +173,7 @@ fn define_all() {
         GucRegistry::define_string_guc_with_hooks(
             USER_ID,
             c"User that the current transaction acts for.",
-            c"Set by tenancy.assume; empty for an API key or a service.",
+            c"Set by auth.authenticate_session and tenancy.assume; empty for an API key or a service.",
             &USER_ID_TEXT,
             GucContext::Suset,
             flags,
@@ -176,6 +190,17 @@ fn define_all() {
             flags,
             Some(check::<MemberRole>),
             Some(assign_member_role),
+            None,
+        );
+        GucRegistry::define_string_guc_with_hooks(
+            API_KEY_ID,
+            c"API key that the current transaction acts with.",
+            c"Set by auth.authenticate_api_key; empty for a user or a service.",
+            &API_KEY_ID_TEXT,
+            GucContext::Suset,
+            flags,
+            Some(check::<Uuid>),
+            Some(assign_api_key_id),
             None,
         );
         GucRegistry::define_string_guc_with_hooks(

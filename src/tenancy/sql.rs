@@ -18,8 +18,10 @@ extension_sql_file!(
         current_org_id,
         current_user_id,
         current_role,
+        current_api_key_id,
         has_permission,
         require_permission,
+        list_permissions,
         assume
     ]
 );
@@ -60,6 +62,34 @@ fn current_role() -> Option<&'static str> {
 }
 
 #[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
+fn current_api_key_id() -> Option<pgrx::Uuid> {
+    settings::api_key_id().map(to_datum)
+}
+
+/// The table of permissions, for the view tenancy.permissions.
+#[pg_extern(schema = "tenancy", immutable, parallel_safe)]
+fn list_permissions() -> TableIterator<
+    'static,
+    (
+        name!(role, &'static str),
+        name!(permission, &'static str),
+        name!(allowed, bool),
+        name!(what_it_allows, &'static str),
+    ),
+> {
+    TableIterator::new(MemberRole::ALL.into_iter().flat_map(|role| {
+        Permission::ALL.into_iter().map(move |permission| {
+            (
+                role.name(),
+                permission.name(),
+                role.allows(permission),
+                permission.meaning(),
+            )
+        })
+    }))
+}
+
+#[pg_extern(schema = "tenancy", stable, parallel_safe, cost = 1)]
 fn has_permission(permission: &str) -> bool {
     let wanted = or_raise(parse_permission(permission));
     settings::member_role().is_some_and(|role| role.allows(wanted))
@@ -90,6 +120,7 @@ fn assume(org_id: Option<pgrx::Uuid>, user_id: default!(Option<pgrx::Uuid>, "NUL
         org_id,
         user_id,
         role,
+        api_key_id: None,
     }));
 }
 

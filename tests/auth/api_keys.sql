@@ -178,7 +178,7 @@ SET LOCAL SESSION AUTHORIZATION tap_tenant;
 SELECT throws_ok(
     $$INSERT INTO tenancy.services (name) VALUES ('x')$$, '23503', NULL, 'nor would an owner write into what is gone');
 SELECT throws_ok(
-    $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k')$$, '23503', NULL, 'nor make a key for it');
+    $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k')$$, 'VC020', NULL, 'nor make a key for it');
 SELECT throws_ok(
     $$SELECT analysis.start_analysis(tap.id('repository of a'), 1, repeat('a', 40))$$, 'VC030', NULL, 'nor start an analysis');
 

@@ -91,7 +91,8 @@ def rows(tenant):
             "refresh_token_hash": digest(mark, 2), "expires_at": LATER, "device_info": {"agent": "Firefox"},
             "last_used": EARLIER}),
         ("auth.password_resets", {
-            "id": uuid4(), "user_id": user, "token_hash": digest(mark), "expires_at": LATER, "used": False}),
+            "id": uuid4(), "user_id": user, "email": f"{mark}@example.org", "token_hash": digest(mark), "expires_at": LATER, "used": False}),
+        ("auth.recovery_codes", {"user_id": user, "code_hash": digest(mark), "used_at": EARLIER}),
         ("auth.audit_logs", {
             "id": uuid4(), "user_id": user, "action": "login", "resource": "session", "status": "failure",
             "details": {"reason": "password"}, "ip_address": "2001:db8::1", "user_agent": "curl"}),

@@ -85,6 +85,7 @@ SELECT set_eq(
     'auth.password_resets',
     'auth.recovery_codes',
     'auth.refresh_tokens',
+    'auth.session_revocations',
     'auth.sessions',
     'auth.users',
     'experiments_v1.blacklist',
@@ -130,6 +131,7 @@ SELECT set_eq(
     'tenancy.org_memberships',
     'tenancy.organization_members',
     'tenancy.organizations',
+    'tenancy.permissions',
     'tenancy.role_bindings',
     'tenancy.services'],
     'the tables and views are those listed here');

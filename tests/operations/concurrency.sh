@@ -77,7 +77,7 @@ owners=("$first" "$second")
 for isolation in 'READ COMMITTED' 'REPEATABLE READ' SERIALIZABLE; do
     for _ in 1 2 3 4 5 6 7 8 9 10; do
         org_id=$(psql_db cv_race1 -c "SELECT tenancy.create_organization('Pair', owner_id => '$first')")
-        psql_db cv_race1 -c "SELECT tenancy.add_member('$org_id', '$second', 'owner')" >/dev/null
+        psql_db cv_race1 -c "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES ('$org_id', '$second', 'owner')" >/dev/null
         remove 1 >"$WORK/remove.1" &
         remove 2 >"$WORK/remove.2" || true
         wait $! || true

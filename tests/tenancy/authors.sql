@@ -4,7 +4,8 @@ SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
 
--- Every nullable reference to a user is such a column, but those listed: a user who signs in or is named by a log-in.
+-- Every nullable reference to a user is such a column, but those listed: a user who signs in or is named by a log-in, and
+-- who answers for an API key, which a key that makes another hands on; tenants write neither.
 SELECT set_eq(
     $$
         SELECT k.conrelid::regclass::text, a.attname::text

@@ -7,40 +7,47 @@ CREATE FUNCTION tap.context()
 RETURNS text
 LANGUAGE sql
 AS $function$
-    SELECT concat_ws('/', tenancy.current_org_id(), tenancy.current_user_id(), tenancy."current_role"())
+    SELECT concat_ws('/', tenancy.current_org_id(), tenancy.current_user_id(), tenancy."current_role"(), tenancy.current_api_key_id())
 $function$;
 
 -- The settings themselves.
 SELECT set_eq(
-    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%'$$,
+    -- Those that only a start can set are there where it preloads the library.
+    $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' AND s.context <> 'postmaster'$$,
     $$
-        VALUES ('codeverify.argon2_iterations', 'superuser'),
-               ('codeverify.argon2_memory', 'superuser'),
-               ('codeverify.argon2_parallelism', 'superuser'),
+        VALUES ('codeverify.api_key_id', 'superuser'),
                ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
                ('codeverify.email_verification_lifetime', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
+               ('codeverify.flush_interval', 'sighup'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),
+               ('codeverify.login_delay_max', 'superuser'),
+               ('codeverify.login_failures_per_ip_address', 'superuser'),
                ('codeverify.max_concurrent_hashes', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
+               ('codeverify.own_transactions', 'superuser'),
+               ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
+               ('codeverify.session_token_lifetime', 'superuser'),
+               ('codeverify.totp_issuer', 'superuser'),
                ('codeverify.user_id', 'superuser'),
                ('codeverify.web_token_leeway', 'superuser')
     $$,
-    'every setting is a superuser''s');
+    'every setting is a superuser''s, or the server''s');
 SELECT is(
     (SELECT count(*) FROM pg_parameter_acl AS p WHERE p.parname LIKE 'codeverify.%'), 0::bigint,
     'and no other role has been granted any');
 SELECT throws_ok($$SET LOCAL codeverify.org_id = 'not a uuid'$$, '22023', NULL, 'an organization is a uuid');
 SELECT throws_ok($$SET LOCAL codeverify.user_id = '1'$$, '22023', NULL, 'a user is a uuid');
 SELECT throws_ok($$SET LOCAL codeverify.member_role = 'emperor'$$, '22023', NULL, 'a role is one of five');
+SELECT throws_ok($$SET LOCAL codeverify.api_key_id = 'cv_live_'$$, '22023', NULL, 'an API key is named by its id');
 SELECT lives_ok($$SET LOCAL codeverify.org_id = ''$$, 'empty is none');
 SELECT is(tenancy.current_org_id(), NULL, 'and gives NULL');
 
@@ -50,11 +57,12 @@ SELECT results_eq(
         SELECT p.proname, p.provolatile, p.proparallel, p.procost, p.proleakproof
         FROM pg_proc AS p
         WHERE p.pronamespace = 'tenancy'::regnamespace
-          AND p.proname IN ('current_org_id', 'current_user_id', 'current_role', 'has_permission', 'require_permission')
+          AND p.proname IN ('current_api_key_id', 'current_org_id', 'current_user_id', 'current_role', 'has_permission', 'require_permission')
         ORDER BY p.proname
     $$,
     $$
-        VALUES ('current_org_id'::name, 's'::"char", 's'::"char", 1::real, false),
+        VALUES ('current_api_key_id'::name, 's'::"char", 's'::"char", 1::real, false),
+               ('current_org_id', 's', 's', 1, false),
                ('current_role', 's', 's', 1, false),
                ('current_user_id', 's', 's', 1, false),
                ('has_permission', 's', 's', 1, false),
@@ -70,7 +78,8 @@ INSERT INTO tap.way
 SELECT format(w.statement, s.name, s.value, r.rolname)
 FROM (VALUES ('codeverify.org_id', tap.id('b')::text),
              ('codeverify.user_id', tap.id('owner of b')::text),
-             ('codeverify.member_role', 'owner')) AS s (name, value)
+             ('codeverify.member_role', 'owner'),
+             ('codeverify.api_key_id', tap.id('key of b')::text)) AS s (name, value)
 CROSS JOIN (VALUES
     ('SET %1$s = %2$L'),
     ('SET SESSION %1$s = %2$L'),
@@ -134,6 +143,8 @@ SELECT throws_ok(
     $$SELECT tap.set_anything('codeverify.user_id', tap.id('owner of a')::text)$$, '42501', NULL, 'nor the user');
 SELECT throws_ok(
     $$SELECT tap.set_anything('codeverify.member_role', 'owner')$$, '42501', NULL, 'nor the role');
+SELECT throws_ok(
+    $$SELECT tap.set_anything('codeverify.api_key_id', tap.id('key of a')::text)$$, '42501', NULL, 'nor the API key');
 
 -- The same holds for the functions that take a context: they cannot be wrapped, and say so.
 RESET SESSION AUTHORIZATION;

@@ -64,14 +64,15 @@ VALUES ('reads analyses', 'read', 'SELECT FROM analysis.analyses'),
        ('changes a webhook', 'manage', 'UPDATE integrations.webhooks SET active = false'),
        ('removes a webhook', 'manage', 'DELETE FROM integrations.webhooks'),
        ('makes an API key', 'manage', $$SELECT * FROM auth.create_api_key(tap.id('a'), 'new')$$),
-       ('revokes an API key', 'manage', 'DELETE FROM auth.api_keys'),
        ('makes a rule', 'manage',
         $$INSERT INTO analysis.custom_rules (name, rule_type, rule_config) VALUES ('new', 'ast', '{}')$$),
        ('changes a rule', 'manage', 'UPDATE analysis.custom_rules SET enabled = false'),
        ('removes a rule', 'manage', 'DELETE FROM analysis.custom_rules'),
        ('makes a schedule', 'manage',
         $$INSERT INTO analysis.scan_schedules (repo_id, cron_expression) VALUES (tap.id('repository of a'), '@daily')$$),
-       ('adds a member', 'manage', $$SELECT tenancy.add_member(tap.id('a'), tap.id('stranger of a'))$$),
+       ('writes a membership', NULL, $$INSERT INTO tenancy.org_memberships (user_id) VALUES (tap.id('stranger of a'))$$),
+       ('invites', 'manage', $$SELECT auth.create_invitation(tap.id('a'), 'viewer')$$),
+       ('reads invitations', 'manage', 'SELECT id FROM auth.invitations'),
        ('changes a member', 'manage', $$UPDATE tenancy.org_memberships SET role = 'viewer' WHERE role = 'member'$$),
        ('removes a member', 'manage', $$DELETE FROM tenancy.org_memberships WHERE role = 'viewer'$$),
        ('configures a repository', 'manage', $$UPDATE scm.repositories SET settings = '{"x": 1}'$$),
@@ -139,6 +140,11 @@ SELECT throws_ok(
     $$SELECT tenancy.require_permission('read')$$, 'VC011', 'no organization in context', 'what requires one says so');
 SELECT throws_ok(
     $$SELECT tenancy.has_permission('delete')$$, 'VC017', '"delete" is not a permission', 'a typing error is no silent refusal');
+SELECT set_eq(
+    'SELECT role, permission, allowed FROM tenancy.permissions', 'SELECT member, permission, granted FROM tap.permission',
+    'the view shows the same table to everybody');
+SELECT is_empty(
+    'SELECT FROM tenancy.permissions WHERE what_it_allows !~ ''^[A-Z].*\.$''', 'with a sentence on each');
 SELECT throws_ok($$SELECT tenancy.require_permission('')$$, 'VC017', NULL, 'nor is an empty name');
 SELECT is(tenancy.has_permission(NULL), NULL, 'NULL is no permission');
 

@@ -1,21 +1,24 @@
 CREATE TABLE auth.api_keys (
-    id           uuid        NOT NULL DEFAULT gen_random_uuid(),
-    org_id       uuid        NOT NULL DEFAULT tenancy.current_org_id(),
-    name         text,
-    key_hash     text        NOT NULL,
-    key_prefix   text,
-    scopes       jsonb       NOT NULL DEFAULT '["read"]',
-    expires_at   timestamptz,
-    last_used_at timestamptz,
-    created_by   uuid        DEFAULT tenancy.current_user_id(),
-    created_at   timestamptz NOT NULL DEFAULT now(),
-    service_id   uuid,
-    parent_id    uuid,
-    revoked_at   timestamptz,
-    rotated_at   timestamptz,
+    id                  uuid        NOT NULL DEFAULT gen_random_uuid(),
+    org_id              uuid        NOT NULL DEFAULT tenancy.current_org_id(),
+    name                text,
+    key_hash            text        NOT NULL,
+    key_prefix          text,
+    scopes              jsonb       NOT NULL DEFAULT '["read"]',
+    expires_at          timestamptz,
+    last_used_at        timestamptz,
+    created_by          uuid        DEFAULT tenancy.current_user_id(),
+    created_at          timestamptz NOT NULL DEFAULT now(),
+    service_id          uuid,
+    parent_id           uuid,
+    revoked_at          timestamptz,
+    rotated_at          timestamptz,
+    previous_key_hash   text,
+    previous_expires_at timestamptz,
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
     CONSTRAINT api_keys_org_id_id_key UNIQUE (org_id, id),
     CONSTRAINT api_keys_key_hash_key UNIQUE (key_hash),
+    CONSTRAINT api_keys_previous_key_hash_key UNIQUE (previous_key_hash),
     CONSTRAINT api_keys_org_id_fkey FOREIGN KEY (org_id)
         REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
     -- A key that outlived its service would be wider than it was: it goes with the service.
@@ -28,6 +31,8 @@ CREATE TABLE auth.api_keys (
         REFERENCES auth.users (id) ON DELETE SET NULL,
     CONSTRAINT api_keys_name_check CHECK (length(name) BETWEEN 1 AND 255),
     CONSTRAINT api_keys_key_hash_check CHECK (key_hash ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT api_keys_previous_key_hash_check CHECK (previous_key_hash ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT api_keys_previous_check CHECK ((previous_key_hash IS NULL) = (previous_expires_at IS NULL)),
     CONSTRAINT api_keys_key_prefix_check CHECK (length(key_prefix) BETWEEN 1 AND 10),
     CONSTRAINT api_keys_scopes_check CHECK (
         jsonb_typeof(scopes) = 'array'
@@ -57,9 +62,11 @@ COMMENT ON COLUMN auth.api_keys.key_prefix IS 'First characters of the key, at m
 COMMENT ON COLUMN auth.api_keys.scopes IS 'What the key may do: a JSON array of names, among them read, write and admin.';
 COMMENT ON COLUMN auth.api_keys.expires_at IS 'When the key stops working; NULL for never.';
 COMMENT ON COLUMN auth.api_keys.last_used_at IS 'When the key was last used, true to about a minute; NULL before its first use.';
-COMMENT ON COLUMN auth.api_keys.created_by IS 'User who made the key; NULL when that user was deleted or a service made it.';
+COMMENT ON COLUMN auth.api_keys.created_by IS 'User who answers for the key: who made it or, since then, rotated it; for a key that another made, as there. NULL when that user was deleted or a service made it.';
 COMMENT ON COLUMN auth.api_keys.created_at IS 'When the key was made.';
 COMMENT ON COLUMN auth.api_keys.service_id IS 'Service that the key belongs to; NULL for a key of the whole organization.';
 COMMENT ON COLUMN auth.api_keys.parent_id IS 'Key that made this one; NULL for one that a user or a service made.';
 COMMENT ON COLUMN auth.api_keys.revoked_at IS 'When the key was revoked; NULL while it was not.';
 COMMENT ON COLUMN auth.api_keys.rotated_at IS 'When the key was last given a new text; NULL while it has its first.';
+COMMENT ON COLUMN auth.api_keys.previous_key_hash IS 'SHA-256 of the text that the last rotation replaced, while it is to go on; NULL without such a time. Not readable by tenants.';
+COMMENT ON COLUMN auth.api_keys.previous_expires_at IS 'When the text that the last rotation replaced stops working; NULL when it stopped at once.';

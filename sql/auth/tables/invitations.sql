@@ -10,12 +10,16 @@ CREATE TABLE auth.invitations (
     created_at timestamptz NOT NULL DEFAULT now(),
     email      text,
     revoked_at timestamptz,
+    api_key_id uuid,
     CONSTRAINT invitations_pkey PRIMARY KEY (id),
     CONSTRAINT invitations_code_hash_key UNIQUE (code_hash),
     CONSTRAINT invitations_org_id_fkey FOREIGN KEY (org_id)
         REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
     CONSTRAINT invitations_created_by_fkey FOREIGN KEY (created_by)
         REFERENCES auth.users (id) ON DELETE SET NULL,
+    -- What a key invites to it could not invite to when it is gone.
+    CONSTRAINT invitations_org_id_api_key_id_fkey FOREIGN KEY (org_id, api_key_id)
+        REFERENCES auth.api_keys (org_id, id) ON DELETE CASCADE,
     CONSTRAINT invitations_org_id_id_key UNIQUE (org_id, id),
     CONSTRAINT invitations_email_check CHECK (length(email) BETWEEN 3 AND 320),
     CONSTRAINT invitations_code_hash_check CHECK (code_hash ~ '^[0-9a-f]{64}$'),
@@ -35,6 +39,10 @@ CREATE INDEX invitations_created_by_idx
     ON auth.invitations (created_by)
     WHERE created_by IS NOT NULL;
 
+CREATE INDEX invitations_org_id_api_key_id_idx
+    ON auth.invitations (org_id, api_key_id)
+    WHERE api_key_id IS NOT NULL;
+
 COMMENT ON TABLE auth.invitations IS 'Invitations into an organization. Whoever presents the code becomes a member; only its hash is kept.';
 COMMENT ON COLUMN auth.invitations.id IS 'Primary key.';
 COMMENT ON COLUMN auth.invitations.code_hash IS 'SHA-256 of the invitation code, 64 hexadecimal digits. Not readable by tenants.';
@@ -47,3 +55,4 @@ COMMENT ON COLUMN auth.invitations.created_by IS 'User who invites; NULL when th
 COMMENT ON COLUMN auth.invitations.created_at IS 'When the invitation was made.';
 COMMENT ON COLUMN auth.invitations.email IS 'Normalised address of the one user who may accept; NULL for whoever has the code.';
 COMMENT ON COLUMN auth.invitations.revoked_at IS 'When the invitation was taken back; NULL while it stands.';
+COMMENT ON COLUMN auth.invitations.api_key_id IS 'API key that invites; NULL when a user or a service does.';

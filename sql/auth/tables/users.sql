@@ -18,7 +18,7 @@ CREATE TABLE auth.users (
     settings               jsonb       NOT NULL DEFAULT '{}',
     password_changed_at    timestamptz,
     totp_confirmed_at      timestamptz,
-    last_code_step         bigint,
+    second_factor_step     bigint,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_github_id_key UNIQUE (github_id),
     CONSTRAINT users_github_id_check CHECK (github_id > 0),
@@ -28,7 +28,7 @@ CREATE TABLE auth.users (
     CONSTRAINT users_role_check CHECK (role IN ('admin', 'user', 'viewer')),
     CONSTRAINT users_failed_login_attempts_check CHECK (failed_login_attempts >= 0),
     CONSTRAINT users_totp_check CHECK (totp_secret IS NOT NULL OR totp_confirmed_at IS NULL),
-    CONSTRAINT users_last_code_step_check CHECK (last_code_step >= 0),
+    CONSTRAINT users_second_factor_step_check CHECK (second_factor_step >= 0),
     CONSTRAINT users_settings_check CHECK (jsonb_typeof(settings) = 'object')
 );
 
@@ -68,4 +68,4 @@ COMMENT ON COLUMN auth.users.locked_until IS 'No log-in before this time; NULL w
 COMMENT ON COLUMN auth.users.settings IS 'Preferences, a JSON object.';
 COMMENT ON COLUMN auth.users.password_changed_at IS 'When the password was last set; NULL for a user without a password.';
 COMMENT ON COLUMN auth.users.totp_confirmed_at IS 'When the second factor came into force; NULL while there is none or its first code is awaited.';
-COMMENT ON COLUMN auth.users.last_code_step IS 'Last time step (of 30 seconds, counted from 1970) whose code was accepted; no code of it or an earlier one is accepted again.';
+COMMENT ON COLUMN auth.users.second_factor_step IS 'Last time step (of 30 seconds, counted from 1970) whose code was accepted; no code of it or an earlier one is accepted again.';

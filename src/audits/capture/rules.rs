@@ -192,7 +192,7 @@ pub const DEFAULTS: &[DefaultRule] = &[
         "Failed log-ins are in auth.audit_logs.",
     )
     .of("auth.users"),
-    ignore("last\\_code\\_step", "Log-ins are in auth.audit_logs.").of("auth.users"),
+    ignore("second\\_factor\\_step", "Log-ins are in auth.audit_logs.").of("auth.users"),
     ignore("locked\\_until", "Failed log-ins are in auth.audit_logs.").of("auth.users"),
     ignore(
         "failure\\_count",

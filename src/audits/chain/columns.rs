@@ -9,8 +9,8 @@ use pgrx::varlena::{vardata_any, varsize_any_exhdr};
 use uuid::Uuid;
 
 use super::ledger::{read_hash, POSTGRES_EPOCH};
-use super::probe::Table;
 use crate::audits::encoding::Hash;
+use crate::codeverify::index_lookup::Table;
 use crate::codeverify::jsonb::content_of;
 
 /// A column of audit_log.

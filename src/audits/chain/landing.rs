@@ -11,7 +11,7 @@ use std::ffi::c_void;
 use pgrx::pg_sys;
 
 use super::held::Landing;
-use super::probe::Table;
+use crate::codeverify::index_lookup::Table;
 
 thread_local! {
     static LAST_ROW: Cell<u64> = const { Cell::new(0) };

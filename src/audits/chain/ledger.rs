@@ -8,9 +8,9 @@ use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::held::{Head, Ledger};
-use super::probe::{Key, Open, Path, Row, Table};
 use crate::audits::encoding::{parse_hash, Hash};
 use crate::codeverify::errors::Error;
+use crate::codeverify::index_lookup::{Key, Open, Path, Row, Table};
 use crate::codeverify::raise::raise;
 
 /// Microseconds from 1970 to 2000, where PostgreSQL counts from.

@@ -5,7 +5,6 @@ pub mod held;
 mod landing;
 mod lane;
 pub mod ledger;
-mod probe;
 pub mod record;
 mod references;
 pub mod sql;

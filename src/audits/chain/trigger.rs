@@ -7,7 +7,6 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
 use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
-use super::probe::Table;
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
 use crate::audits::encoding::sql::or_raise;
@@ -15,6 +14,7 @@ use crate::audits::encoding::{Entry, Hash, GENESIS};
 use crate::audits::erasure::sealing;
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
+use crate::codeverify::index_lookup::Table;
 use crate::codeverify::raise::{self, raise};
 
 /// Actions that only the capture of changes writes.

@@ -21,6 +21,7 @@ use self::subject::Kind;
 use crate::codeverify::own_transaction;
 use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::owner::as_owner;
+use crate::codeverify::settings::own_transactions;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time;
 
@@ -94,7 +95,7 @@ fn subjects_of(account: &str, ip_address: Option<&str>) -> Subjects {
 
 /// Takes a step; None where it cannot be taken.
 fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
-    if shared_memory::is_available() {
+    if shared_memory::is_available() && own_transactions() {
         if let Ok(taken) = memory::take(step, subjects) {
             return Some(Answer {
                 locked_until: taken.err(),
@@ -103,7 +104,7 @@ fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
             });
         }
     }
-    if step == Step::Begin {
+    if step == Step::Begin && own_transactions() {
         // Who is locked out is told so without starting a process for it.
         let now = time::now();
         let locked_until = as_owner(|| {
@@ -124,7 +125,7 @@ fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
         }
     }
     let mut subjects = *subjects;
-    if !reads_what_is_committed() {
+    if own_transactions() && !reads_what_is_committed() {
         // The caller could not change a user's row any more that was changed since its snapshot.
         subjects.user_id = None;
     }

@@ -25,6 +25,7 @@ use self::entry::Entry;
 use crate::codeverify::own_transaction::job::Job;
 use crate::codeverify::own_transaction::{self, Unavailable};
 use crate::codeverify::owner::as_owner;
+use crate::codeverify::settings;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time::now;
 
@@ -132,7 +133,7 @@ pub fn count_unknown(what: Unknown) {
 }
 
 fn record_elsewhere(entry: &Entry) {
-    if shared_memory::is_available() {
+    if shared_memory::is_available() && settings::own_transactions() {
         queue::push(entry);
         return;
     }

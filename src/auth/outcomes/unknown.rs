@@ -9,6 +9,7 @@ use pgrx::pg_sys;
 
 use super::entry::Entry;
 use super::{record_elsewhere, writing, Unknown};
+use crate::codeverify::settings;
 use crate::codeverify::shared_memory;
 use crate::codeverify::shared_memory::slots::{Key, Value};
 use crate::codeverify::shared_memory::table::Table;
@@ -57,7 +58,7 @@ fn is_due(told_at: i64, now: i64) -> bool {
 
 /// Counts a token.
 pub fn count(what: Unknown) {
-    if shared_memory::is_available() {
+    if shared_memory::is_available() && settings::own_transactions() {
         // SAFETY: set once when the session starts.
         let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
         add(database, what as usize);

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::entry::Entry;
 use crate::audits::chain::record::{append, jsonb, Subject};
 use crate::codeverify::query::update;
+use crate::codeverify::time;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 /// Writes an entry, to be called as codeverify_owner. One that is written apart from what it tells of says when
@@ -41,8 +42,8 @@ pub fn write(entry: &Entry, is_apart: bool) {
     );
     update(
         "INSERT INTO auth.audit_logs \
-             (org_id, user_id, action, resource, status, details, ip_address, user_agent) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+             (org_id, user_id, action, resource, status, details, ip_address, user_agent, created_at) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         &[
             org_id.map(to_datum).into(),
             user_id.map(to_datum).into(),
@@ -52,6 +53,7 @@ pub fn write(entry: &Entry, is_apart: bool) {
             jsonb(details),
             entry.ip_address.as_deref().into(),
             entry.user_agent.as_deref().into(),
+            time::to_datum(entry.at),
         ],
         |_| Ok(()),
     );

@@ -79,19 +79,6 @@ pub fn hash(password: &Prepared) -> String {
     or_out_of_memory(with_slot(|| hash::make(cost, password, salt)))
 }
 
-/// Hashes a password and makes it the user's. What it is to end (sessions, a lock) is the caller's to end.
-pub fn set(user_id: Uuid, password: &Prepared) {
-    let hash = hash(password);
-    as_owner(|| {
-        update_one::<bool>(
-            "UPDATE auth.users \
-             SET password_hash = $2, password_changed_at = pg_catalog.clock_timestamp() \
-             WHERE id = $1",
-            &[to_datum(user_id).into(), hash.into()],
-        )
-    });
-}
-
 /// Replaces a user's hash if it is still the one that was read. Returns whether.
 fn replace(user_id: Uuid, old_hash: Option<&str>, new_hash: &str) -> bool {
     as_owner(|| {

@@ -51,6 +51,7 @@ pub fn authenticate(text: Option<&str>, org_id: Option<Uuid>) -> Result<Value, E
         org_id: membership.org_id,
         user_id: Some(session.user_id),
         role: membership.role,
+        api_key_id: None,
     })?;
     set_current(session.id);
     if session.use_is_stale {
@@ -104,7 +105,7 @@ fn fail(session: &Found, org_id: Option<Uuid>, reason: &'static str) -> Value {
         details: json!({
             "reason": reason,
             "token": "session",
-            "org_id": org_id.map(|id| id.to_string()),
+            "wanted": org_id.map(|id| id.to_string()),
         }),
         ip_address: None,
         user_agent: None,

@@ -9,6 +9,7 @@ use super::derivation::SALT_LENGTH;
 use super::rotation::Family;
 use crate::auth::tokens::Token;
 use crate::codeverify::latest::select_latest;
+use crate::codeverify::time;
 use crate::tenancy::sql::from_datum;
 
 /// A session, to which a token belongs or has belonged.
@@ -26,7 +27,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// What decides about a refresh token. Times are the server's, in microseconds.
+    /// What decides about a refresh token. Times are microseconds since 1970.
     pub fn family(&self) -> Family<'_> {
         Family {
             current: self.refresh_token_hash.as_deref(),
@@ -59,12 +60,11 @@ pub fn find_session(token: &Token) -> Option<Session> {
                 login_org_id: row.get(3).map(from_datum),
                 refresh_token_hash: row.get(4),
                 parent_token_hash: row.get(5),
-                // A timestamp is the number of microseconds since 2000.
-                refreshed_at: row.get::<i64>(6),
+                refreshed_at: row.get(6).map(time::from_datum),
                 child_salt: row
                     .get::<Vec<u8>>(7)
                     .and_then(|salt| salt.try_into().ok()),
-                ends_at: row.get::<i64>(8)?,
+                ends_at: row.get(8).map(time::from_datum)?,
                 is_revoked: row.get(9)?,
                 ends: Ends {
                     expires_at: value(10),

@@ -7,8 +7,8 @@ use super::revoke::{insert_revocations, Reason};
 use super::rotation::{decide, Decision};
 use crate::auth::outcomes::{count_unknown, record_success, Outcome, Unknown};
 use crate::auth::tokens::{Kind, Token};
-use crate::codeverify::latest::now;
 use crate::codeverify::owner::as_owner;
+use crate::codeverify::time::now;
 
 /// The answer to whoever logs out with a session token or a refresh token. One that has expired or was exchanged before
 /// will do: to end a session is all that it is good for.

@@ -1,6 +1,6 @@
 //! Exchanges a refresh token for the next pair.
 
-use pgrx::JsonB;
+use pgrx::{pg_sys, JsonB};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -13,9 +13,11 @@ use crate::auth::outcomes::{count_unknown, record_failure, record_success, Outco
 use crate::auth::settings;
 use crate::auth::tokens::{Kind, Token};
 use crate::codeverify::errors::Error;
-use crate::codeverify::latest::now;
+use crate::codeverify::own_transaction;
+use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update;
+use crate::codeverify::time::now;
 use crate::tenancy::sql::to_datum;
 
 /// The answer to whoever presents `text` as a refresh token.
@@ -172,8 +174,21 @@ fn outcome(session: &Session, action: &'static str, details: Value) -> Outcome<'
     }
 }
 
-/// Ends a session of which an old token was presented.
+/// Ends a session of which an old token was presented, in a transaction of its own: a thief would roll this one back.
 fn stop_theft(session: &Session) {
-    as_owner(|| insert_revocations(&[session.id], Reason::Reuse));
+    let job = Job::RevokeSession {
+        session_id: session.id,
+        reason: Reason::Reuse.name().to_owned(),
+    };
+    let ended = own_transaction::run(&job);
+    // Where that could not be done, and for a session that this transaction has begun itself.
+    if !matches!(ended, Ok(Reply::Revoked(true))) && can_write() {
+        as_owner(|| insert_revocations(&[session.id], Reason::Reuse));
+    }
     record_failure(&outcome(session, "session.reuse_detected", json!({})));
+}
+
+fn can_write() -> bool {
+    // SAFETY: reads a flag of the current transaction.
+    unsafe { !pg_sys::XactReadOnly }
 }

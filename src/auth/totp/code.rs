@@ -186,7 +186,7 @@ mod tests {
         let uri = otpauth_uri(SEED, Some("Code: Verify"), "a:b+c@example.org").expect("a URI");
         assert_eq!(
             *uri,
-            "otpauth://totp/Code_%20Verify:a_b%2Bc%40example%2Eorg?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Code_%20Verify"
+            "otpauth://totp/Code_%20Verify:a_b%2Bc%40example.org?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Code_%20Verify"
         );
         let uri = otpauth_uri(SEED, None, "ada").expect("a URI");
         assert_eq!(

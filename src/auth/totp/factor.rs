@@ -1,6 +1,7 @@
 //! The second factor of a user, as it is stored.
 
 use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::spi::{Error as SpiError, SpiTupleTable};
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use serde_json::json;
 use uuid::Uuid;
@@ -32,30 +33,9 @@ impl State {
             (false, false) => State::NoFactor,
         }
     }
-
-    /// Of a user, without locking it. None for an unknown one.
-    pub fn of(user_id: Uuid) -> Option<State> {
-        as_owner(|| {
-            select(
-                "SELECT u.totp_secret IS NOT NULL, u.totp_confirmed_at IS NOT NULL \
-                 FROM auth.users AS u WHERE u.id = $1",
-                &[to_datum(user_id).into()],
-                |rows| {
-                    if rows.is_empty() {
-                        return Ok(None);
-                    }
-                    let row = rows.first();
-                    Ok(Some(State::new(
-                        row.get(1)?.unwrap_or(false),
-                        row.get(2)?.unwrap_or(false),
-                    )))
-                },
-            )
-        })
-    }
 }
 
-/// What is stored of a user whose row is locked.
+/// What is stored of a user.
 pub struct Factor {
     user_id: Uuid,
     pub state: State,
@@ -66,30 +46,59 @@ pub struct Factor {
 }
 
 impl Factor {
-    /// Reads what there is of a user, and locks it until the transaction ends. None for an unknown user.
-    pub fn lock(user_id: Uuid) -> Option<Factor> {
+    /// As it is at the moment.
+    pub fn read(user_id: Uuid) -> Result<Factor, Error> {
+        as_owner(|| {
+            select(
+                "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
+                        u.totp_confirmed_at IS NOT NULL, u.second_factor_step \
+                 FROM auth.users AS u WHERE u.id = $1",
+                &[to_datum(user_id).into()],
+                |rows| Factor::from_rows(user_id, rows),
+            )
+        })
+        .ok_or_else(|| unknown(user_id))
+    }
+
+    /// As it stays until the transaction ends.
+    pub fn lock(user_id: Uuid) -> Result<Factor, Error> {
         as_owner(|| {
             update(
                 "SELECT coalesce(u.email, u.username, u.id::text), u.totp_secret, \
-                        u.totp_confirmed_at IS NOT NULL, u.last_code_step \
+                        u.totp_confirmed_at IS NOT NULL, u.second_factor_step \
                  FROM auth.users AS u WHERE u.id = $1 FOR NO KEY UPDATE",
                 &[to_datum(user_id).into()],
-                |rows| {
-                    if rows.is_empty() {
-                        return Ok(None);
-                    }
-                    let row = rows.first();
-                    let stored_seed: Option<String> = row.get(2)?;
-                    Ok(Some(Factor {
-                        user_id,
-                        state: State::new(stored_seed.is_some(), row.get(3)?.unwrap_or(false)),
-                        name: row.get(1)?.unwrap_or_default(),
-                        stored_seed,
-                        last_step: row.get(4)?,
-                    }))
-                },
+                |rows| Factor::from_rows(user_id, rows),
             )
         })
+        .ok_or_else(|| unknown(user_id))
+    }
+
+    fn from_rows(user_id: Uuid, rows: SpiTupleTable) -> Result<Option<Factor>, SpiError> {
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let row = rows.first();
+        let stored_seed: Option<String> = row.get(2)?;
+        Ok(Some(Factor {
+            user_id,
+            state: State::new(stored_seed.is_some(), row.get(3)?.unwrap_or(false)),
+            name: row.get(1)?.unwrap_or_default(),
+            stored_seed,
+            last_step: row.get(4)?,
+        }))
+    }
+
+    /// Takes a code of the app or for recovery as the proof that the user has the factor, which is to be in a certain
+    /// state. The code is used up then, and the user locked. A wrong code locks nothing: whoever guesses could keep
+    /// the lock, and the user out.
+    pub fn prove(user_id: Uuid, state: State, code: &str) -> Result<Option<Factor>, Error> {
+        let seen = Factor::read(user_id)?;
+        if seen.state != state || !seen.knows(code) {
+            return Ok(None);
+        }
+        let factor = Factor::lock(user_id)?;
+        Ok((factor.state == state && factor.accept(code)).then_some(factor))
     }
 
     /// Gives the user a new seed, which is not in force yet.
@@ -100,7 +109,7 @@ impl Factor {
         as_owner(|| {
             update(
                 "UPDATE auth.users \
-                 SET totp_secret = $2, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = $2, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1",
                 &[to_datum(self.user_id).into(), stored.into()],
                 |_| Ok(()),
@@ -109,23 +118,32 @@ impl Factor {
         Ok(seed)
     }
 
-    /// Takes a code of the app as the proof that it has the seed, and brings the factor into force.
-    pub fn confirm(&self, code: &str) -> bool {
-        let is_right = self.accept_code(code);
-        if is_right {
-            as_owner(|| {
-                update(
-                    "UPDATE auth.users SET totp_confirmed_at = pg_catalog.clock_timestamp() WHERE id = $1",
-                    &[to_datum(self.user_id).into()],
-                    |_| Ok(()),
-                );
-            });
-        }
-        is_right
+    /// What was enrolled is asked for from now on.
+    pub fn bring_into_force(&self) {
+        as_owner(|| {
+            update(
+                "UPDATE auth.users SET totp_confirmed_at = pg_catalog.clock_timestamp() WHERE id = $1",
+                &[to_datum(self.user_id).into()],
+                |_| Ok(()),
+            );
+        });
     }
 
-    /// Whether a code of the app or for recovery is right. It is used up then.
-    pub fn accept(&self, code: &str) -> bool {
+    fn knows(&self, code: &str) -> bool {
+        match RecoveryCode::parse(code) {
+            Some(code) => as_owner(|| {
+                select_one::<bool>(
+                    "SELECT true FROM auth.recovery_codes AS r \
+                     WHERE r.user_id = $1 AND r.code_hash = $2 AND r.used_at IS NULL",
+                    &[to_datum(self.user_id).into(), code.hash().into()],
+                )
+            })
+            .unwrap_or(false),
+            None => self.find_step(code).is_some(),
+        }
+    }
+
+    fn accept(&self, code: &str) -> bool {
         match RecoveryCode::parse(code) {
             Some(code) => self.use_recovery_code(&code),
             None => self.accept_code(code),
@@ -133,20 +151,21 @@ impl Factor {
     }
 
     fn accept_code(&self, code: &str) -> bool {
-        let Some(seed) = self.seed() else {
-            return false;
-        };
-        let Some(step) = seed.find_step(code, seconds(), self.last_step) else {
+        let Some(step) = self.find_step(code) else {
             return false;
         };
         as_owner(|| {
             update(
-                "UPDATE auth.users SET last_code_step = $2 WHERE id = $1",
+                "UPDATE auth.users SET second_factor_step = $2 WHERE id = $1",
                 &[to_datum(self.user_id).into(), step.into()],
                 |_| Ok(()),
             );
         });
         true
+    }
+
+    fn find_step(&self, code: &str) -> Option<i64> {
+        self.seed()?.find_step(code, seconds(), self.last_step)
     }
 
     fn seed(&self) -> Option<Seed> {
@@ -214,7 +233,7 @@ impl Factor {
             self.delete_recovery_codes();
             update_one::<bool>(
                 "UPDATE auth.users \
-                 SET totp_secret = NULL, totp_confirmed_at = NULL, last_code_step = NULL \
+                 SET totp_secret = NULL, totp_confirmed_at = NULL, second_factor_step = NULL \
                  WHERE id = $1 AND totp_secret IS NOT NULL RETURNING true",
                 &[to_datum(self.user_id).into()],
             )
@@ -228,6 +247,12 @@ impl Factor {
             &[to_datum(self.user_id).into()],
             |_| Ok(()),
         );
+    }
+}
+
+fn unknown(user_id: Uuid) -> Error {
+    Error::NoSuchUser {
+        user_id: user_id.to_string(),
     }
 }
 

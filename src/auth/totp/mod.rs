@@ -24,24 +24,18 @@ pub enum Check {
     Accepted,
 }
 
-/// Checks a code of a user: of the app, or for recovery. Locks the user's row where there is a second factor, so
-/// that of several log-ins with one code one gets in. Raises nothing: where the seed cannot be decrypted, no code
-/// of the app is right.
+/// Checks a code of a user: of the app, or for recovery. A right one locks the user's row, so that of several log-ins
+/// with it one gets in. Where the seed cannot be decrypted, no code of the app is right.
 pub fn check(user_id: Uuid, code: Option<&str>) -> Check {
+    if !Factor::read(user_id).is_ok_and(|factor| factor.state == State::InForce) {
+        return Check::NotEnrolled;
+    }
     let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
-        return match State::of(user_id) {
-            Some(State::InForce) => Check::Required,
-            _ => Check::NotEnrolled,
-        };
+        return Check::Required;
     };
-    match Factor::lock(user_id) {
-        Some(factor) if factor.state == State::InForce => {
-            if factor.accept(code) {
-                Check::Accepted
-            } else {
-                Check::Invalid
-            }
-        }
-        _ => Check::NotEnrolled,
+    match Factor::prove(user_id, State::InForce, code) {
+        Ok(Some(_)) => Check::Accepted,
+        // Also for one who has just given it up: the code was checked against what is no more.
+        Ok(None) | Err(_) => Check::Invalid,
     }
 }

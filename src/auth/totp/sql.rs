@@ -10,13 +10,12 @@ use super::factor::{Factor, State};
 use super::settings::totp_issuer;
 use crate::auth::caller;
 use crate::auth::lockout::{self, Attempt, Verdict};
+use crate::auth::login::retry_at;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
+use crate::auth::users::{require_user_id, User};
 use crate::codeverify::errors::Error;
-use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select_one;
 use crate::codeverify::raise::{or_raise, raise};
 use crate::tenancy::settings;
-use crate::tenancy::sql::{from_datum, to_datum};
 
 extension_sql_file!(
     "../../../sql/auth/totp.sql",
@@ -33,11 +32,10 @@ extension_sql_file!(
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn enroll_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
     let user_id = themselves(user_id);
-    let factor = match Factor::lock(user_id) {
-        None => return status("unknown_user"),
-        Some(factor) if factor.state == State::InForce => return status("already_enrolled"),
-        Some(factor) => factor,
-    };
+    let factor = or_raise(Factor::lock(user_id));
+    if factor.state == State::InForce {
+        return status("already_enrolled");
+    }
     let bytes = or_raise(factor.enroll());
     succeeded("totp.enrolled", user_id, json!({}));
     let uri = otpauth_uri(&bytes[..], totp_issuer().as_deref(), &factor.name);
@@ -51,29 +49,24 @@ fn enroll_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn confirm_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
     let user_id = themselves(user_id);
-    match State::of(user_id) {
-        None => status("unknown_user"),
-        Some(State::NoFactor) => status("not_enrolled"),
-        Some(State::InForce) => status("already_enrolled"),
-        Some(State::Pending) => {
-            let confirm = |factor: &Factor, code: &str| {
-                factor.state == State::Pending && factor.confirm(code)
-            };
-            after_proof(user_id, code, "confirm_totp", confirm, |factor| {
-                succeeded("totp.confirmed", user_id, json!({}));
-                with_recovery_codes(factor)
-            })
-        }
+    match state(user_id) {
+        State::NoFactor => status("not_enrolled"),
+        State::InForce => status("already_enrolled"),
+        State::Pending => after_proof(user_id, State::Pending, code, "confirm_totp", |factor| {
+            factor.bring_into_force();
+            succeeded("totp.confirmed", user_id, json!({}));
+            with_recovery_codes(factor)
+        }),
     }
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
     let user_id = themselves(user_id);
-    if State::of(user_id) != Some(State::InForce) {
+    if state(user_id) != State::InForce {
         return status("not_enrolled");
     }
-    after_proof(user_id, code, "disable_totp", accept, |factor| {
+    after_proof(user_id, State::InForce, code, "disable_totp", |factor| {
         factor.remove();
         succeeded("totp.disabled", user_id, json!({}));
         status("ok")
@@ -83,17 +76,19 @@ fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn create_recovery_codes(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
     let user_id = themselves(user_id);
-    if State::of(user_id) != Some(State::InForce) {
+    if state(user_id) != State::InForce {
         return status("not_enrolled");
     }
-    after_proof(user_id, code, "create_recovery_codes", accept, |factor| {
-        succeeded("recovery_code.created", user_id, json!({}));
-        with_recovery_codes(factor)
-    })
-}
-
-fn accept(factor: &Factor, code: &str) -> bool {
-    factor.state == State::InForce && factor.accept(code)
+    after_proof(
+        user_id,
+        State::InForce,
+        code,
+        "create_recovery_codes",
+        |factor| {
+            succeeded("recovery_code.created", user_id, json!({}));
+            with_recovery_codes(factor)
+        },
+    )
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
@@ -102,71 +97,58 @@ fn reset_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
     if settings::org_id().is_some() {
         raise(Error::NotYourUser);
     }
-    let factor = user_id.and_then(|user_id| Factor::lock(from_datum(user_id)));
-    match (user_id, factor) {
-        (Some(user_id), Some(factor)) if factor.remove() => {
-            let details = json!({ "reset": true });
-            succeeded("totp.disabled", from_datum(user_id), details);
-            status("ok")
-        }
-        (_, Some(_)) => status("not_enrolled"),
-        _ => status("unknown_user"),
+    let user_id = or_raise(require_user_id(user_id));
+    if !or_raise(Factor::lock(user_id)).remove() {
+        return status("not_enrolled");
     }
+    succeeded("totp.disabled", user_id, json!({ "reset": true }));
+    status("ok")
 }
 
 fn themselves(user_id: Option<pgrx::Uuid>) -> Uuid {
-    let user_id = or_raise(user_id.map(from_datum).ok_or(Error::NotYourUser));
+    let user_id = or_raise(require_user_id(user_id));
     or_raise(caller::require_self_or_service(user_id));
     user_id
+}
+
+fn state(user_id: Uuid) -> State {
+    or_raise(Factor::read(user_id)).state
 }
 
 /// Does something for a user who shows by a code that they have the second factor. That is an attempt, which must
 /// not succeed without one: it would make up for others that failed.
 fn after_proof(
     user_id: Uuid,
+    state: State,
     code: Option<&str>,
     function: &'static str,
-    is_right: impl FnOnce(&Factor, &str) -> bool,
     then: impl FnOnce(&Factor) -> JsonB,
 ) -> JsonB {
+    // A field that a form left out is no guess.
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        return status("invalid");
+    };
     let attempt = match begin(user_id) {
         Ok(attempt) => attempt,
         Err(locked) => return locked,
     };
-    match (Factor::lock(user_id), code) {
-        (Some(factor), Some(code)) if is_right(&factor, code) => {
-            attempt.succeed();
-            then(&factor)
-        }
-        _ => failed(user_id, function),
-    }
+    let Some(factor) = or_raise(Factor::prove(user_id, state, code)) else {
+        return failed(user_id, function);
+    };
+    attempt.succeed();
+    then(&factor)
 }
 
 /// Begins an attempt at the account, before anything of it is locked: whoever counts it waits for no lock of ours.
 fn begin(user_id: Uuid) -> Result<Attempt, JsonB> {
-    let account = as_owner(|| {
-        select_one::<String>(
-            "SELECT u.email FROM auth.users AS u WHERE u.id = $1",
-            &[to_datum(user_id).into()],
-        )
-    });
-    let account = account.unwrap_or_else(|| user_id.to_string());
+    let account = or_raise(User::find(user_id)).account(user_id);
     match lockout::begin(&account, caller::ip_address(None).as_deref()) {
         Verdict::Go(attempt) => Ok(attempt),
         Verdict::Locked { until } => Err(JsonB(json!({
             "status": "locked",
-            "locked_until": until.and_then(time),
+            "retry_at": retry_at(until),
         }))),
     }
-}
-
-/// A time in microseconds since 1970 as jsonb has it.
-fn time(microseconds: i64) -> Option<Value> {
-    select_one::<JsonB>(
-        "SELECT pg_catalog.to_jsonb(pg_catalog.to_timestamp($1 / 1e6::float8))",
-        &[microseconds.into()],
-    )
-    .map(|time| time.0)
 }
 
 fn with_recovery_codes(factor: &Factor) -> JsonB {

@@ -3,12 +3,14 @@
 use std::ffi::CStr;
 use std::path::Path;
 
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 
 use super::key_file::{find_fault, KeyFile, ENCRYPTION, SIGNING};
 use super::preload;
 use crate::audits;
 use crate::codeverify::settings;
+use crate::codeverify::shared_memory::databases;
 
 extension_sql_file!(
     "../../../sql/codeverify/doctor.sql",
@@ -17,6 +19,8 @@ extension_sql_file!(
         find_key_fault,
         find_encryption_fault,
         is_preloaded,
+        find_writer_fault,
+        last_written_at,
         "audits_guard",
         "tenancy_role_bindings"
     ]
@@ -45,4 +49,45 @@ fn fault(file: &KeyFile, path: Option<String>) -> Option<String> {
 #[pg_extern(schema = "codeverify", stable, parallel_safe)]
 fn is_preloaded() -> bool {
     preload::is_preloaded()
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_safe)]
+fn find_writer_fault() -> Option<String> {
+    // A standby writes nothing.
+    if !preload::is_preloaded() || !databases::is_writable() {
+        return None;
+    }
+    if !databases::has_launcher() {
+        return Some("the process that starts writers is not running".into());
+    }
+    let entry = databases::find(my_database())?;
+    match entry.failures() {
+        0 => {
+            let overdue = (now() - entry.due_at()?) / 1_000_000;
+            (overdue > OVERDUE)
+                .then(|| format!("writing behind has been due for {overdue} seconds"))
+        }
+        failures => Some(format!(
+            "writing behind has failed {failures} times in a row; the server's log says why"
+        )),
+    }
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_safe)]
+fn last_written_at() -> Option<TimestampWithTimeZone> {
+    let at = databases::find(my_database())?.flushed_at()?;
+    TimestampWithTimeZone::try_from(at).ok()
+}
+
+/// Seconds that a writer may be late before that is worth telling.
+const OVERDUE: i64 = 10;
+
+fn my_database() -> u32 {
+    // SAFETY: a number that the session got when it connected.
+    unsafe { pg_sys::MyDatabaseId }.to_u32()
+}
+
+fn now() -> i64 {
+    // SAFETY: reads the clock.
+    unsafe { pg_sys::GetCurrentTimestamp() }
 }

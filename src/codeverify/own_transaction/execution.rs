@@ -69,11 +69,13 @@ fn take_lease(api_key_id: Uuid, window_start: i64, max: i32, want: i32) -> Reply
     Reply::Lease { granted, count }
 }
 
+/// A session that its caller has not committed is not seen here, and left to the caller.
 fn revoke_session(session_id: Uuid, reason: &str) -> Reply {
     let revoked = update_one::<bool>(
-        "UPDATE auth.sessions \
-         SET revoked_at = pg_catalog.clock_timestamp(), revoked_reason = $2 \
-         WHERE id = $1 AND revoked_at IS NULL \
+        "INSERT INTO auth.session_revocations (session_id, reason) \
+         SELECT s.id, $2 FROM auth.sessions AS s \
+         WHERE s.id = $1 \
+           AND NOT EXISTS (SELECT FROM auth.session_revocations AS r WHERE r.session_id = s.id) \
          RETURNING true",
         &[to_datum(session_id).into(), reason.into()],
     );

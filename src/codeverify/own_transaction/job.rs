@@ -17,7 +17,7 @@ pub enum Job {
         max: i32,
         want: i32,
     },
-    /// Ends a session, if it has not ended yet. `reason` is one of those of auth.sessions.
+    /// Ends a session, if it has not ended yet. `reason` is one of those of auth.session_revocations.
     RevokeSession { session_id: Uuid, reason: String },
     /// Tells of what came of attempts to get in.
     RecordOutcomes(Vec<Entry>),

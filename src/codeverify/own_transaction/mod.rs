@@ -15,11 +15,17 @@ mod segment;
 mod worker;
 
 use job::{Job, Reply};
+use pgrx::pg_sys;
 use thiserror::Error;
+
+use super::owner::as_owner;
+use super::settings;
 
 /// Why a job was not seen to be done. It may have been done nevertheless, except where no worker was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Unavailable {
+    #[error("the transaction may only read, and codeverify.own_transactions is off")]
+    ReadOnly,
     #[error("the server is a standby")]
     Standby,
     #[error("a parallel worker starts no other")]
@@ -34,7 +40,19 @@ pub enum Unavailable {
 ///
 /// A caller that is cancelled meanwhile leaves the job to its worker.
 pub fn run(job: &Job) -> Result<Reply, Unavailable> {
+    if !settings::own_transactions() {
+        return run_here(job.clone());
+    }
     let bytes = serde_json::to_vec(job).map_err(|_| Unavailable::Failed)?;
     let reply = launch::run(&bytes)?;
     serde_json::from_slice(&reply).map_err(|_| Unavailable::Failed)
+}
+
+/// Does a job in the caller's transaction.
+fn run_here(job: Job) -> Result<Reply, Unavailable> {
+    // SAFETY: reads a flag of the current transaction.
+    if unsafe { pg_sys::XactReadOnly } {
+        return Err(Unavailable::ReadOnly);
+    }
+    Ok(as_owner(|| execution::execute(job)))
 }

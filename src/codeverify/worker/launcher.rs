@@ -5,11 +5,12 @@ use std::{ffi::CStr, ptr};
 
 use pgrx::prelude::*;
 
-use super::process::{count_sessions, describe, handle_signals, is_stopping, now, sleep};
+use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep};
 use super::writer::write_behind;
 use super::MOST_WRITERS;
 use crate::codeverify::shared_memory::databases::{self, Database};
 use crate::codeverify::shared_memory::forget;
+use crate::codeverify::time::stored_now as now;
 
 /// How long until a writer is tried again for which no process was free, in microseconds.
 const RETRY: i64 = 1_000_000;

@@ -32,12 +32,6 @@ pub fn is_stopping() -> bool {
     unsafe { ptr::read_volatile(&raw const pg_sys::ShutdownRequestPending) != 0 }
 }
 
-/// Microseconds since 2000.
-pub fn now() -> i64 {
-    // SAFETY: reads the clock.
-    unsafe { pg_sys::GetCurrentTimestamp() }
-}
-
 /// Sleeps until somebody wakes the process, or for a time in microseconds; then reads settings that were changed.
 pub fn sleep(time: Option<i64>) {
     let events = pg_sys::WL_LATCH_SET | pg_sys::WL_EXIT_ON_PM_DEATH;

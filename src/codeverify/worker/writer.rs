@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
-use super::process::{connect, count_sessions, handle_signals, is_stopping, now, sleep};
+use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
 use super::step::{Round, STEPS};
 use super::LONGEST_STAY;
 use crate::codeverify::owner::as_owner;
@@ -13,6 +13,7 @@ use crate::codeverify::query::select_one;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::databases::{self, Database};
 use crate::codeverify::shared_memory::forget;
+use crate::codeverify::time::stored_now as now;
 
 /// How long a writer that is told to stop waits for the sessions of its database, which are told so too.
 const LAST_WAIT: i64 = 5_000_000;

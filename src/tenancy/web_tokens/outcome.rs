@@ -8,7 +8,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
-use crate::codeverify::latest;
+use crate::codeverify::time;
 
 const MINUTE: i64 = 60 * 1_000_000;
 
@@ -81,7 +81,7 @@ fn subject(shown: Shown, status: &'static str) -> Subject {
 }
 
 fn is_told(shown: Shown, status: &'static str) -> bool {
-    let since = latest::now().saturating_sub(MINUTE);
+    let since = time::stored_now().saturating_sub(MINUTE);
     TOLD.with_borrow(|told| {
         told.get(&subject(shown, status))
             .is_some_and(|time| *time > since)
@@ -93,6 +93,6 @@ fn remember(subject: Subject) {
         if told.len() >= MOST_TOLD {
             told.clear();
         }
-        told.insert(subject, latest::now());
+        told.insert(subject, time::stored_now());
     });
 }

@@ -71,6 +71,7 @@ fn authenticate_web_token(
         org_id: bearer.org_id,
         user_id: Some(bearer.user_id),
         role: bearer.role,
+        api_key_id: None,
     }));
     if is_first {
         note_use(key.shown(Some(bearer.user_id), Some(bearer.org_id)));

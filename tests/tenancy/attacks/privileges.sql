@@ -1,5 +1,5 @@
 -- Privileges and roles: 7 TRUNCATE, REFERENCES and TRIGGER, 8 LOCK TABLE, 13 sequences, 15 EXECUTE by PUBLIC,
--- 21 stronger roles.
+-- 21 stronger roles, 34 columns of hashes.
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../../two_tenants.sql
@@ -45,10 +45,65 @@ SELECT throws_ok(
     'CREATE TABLE attacker.heir () INHERITS (analysis.findings)', '42501', NULL, '7: nor does it inherit from a table');
 SELECT throws_ok('CREATE TABLE analysis.mine (id int)', '42501', NULL, '7: it makes nothing in our schemas');
 
--- 8: LOCK TABLE takes a grant to write.
+-- 8: LOCK TABLE. Whoever may UPDATE or DELETE in a table may lock all others out of it; SELECT and INSERT, and UPDATE of
+-- some columns, are not enough.
+RESET SESSION AUTHORIZATION;
+CREATE TABLE careless.lockable (org_id uuid, name text);
+SELECT tenancy.protect('careless.lockable') \g /dev/null
+GRANT SELECT, UPDATE ON careless.lockable TO codeverify_tenant;
+CALL tap.act('viewer', 'a');
+SELECT is(
+    tap.error_of('LOCK TABLE careless.lockable IN ACCESS EXCLUSIVE MODE'), NULL,
+    '8: a viewer without a row locks a table that it may update');
+CREATE TABLE attacker.lock (relation regclass, mode text, is_granted boolean);
+DO $lock$
+DECLARE
+    target regclass;
+    mode text;
+BEGIN
+    FOR target IN
+        SELECT c.oid
+        FROM pg_class AS c
+        JOIN pg_roles AS r ON r.oid = c.relowner
+        WHERE r.rolname = 'codeverify_owner' AND c.relkind IN ('r', 'p', 'v')
+    LOOP
+        FOREACH mode IN ARRAY '{ACCESS EXCLUSIVE,EXCLUSIVE,SHARE,ROW EXCLUSIVE}'::text[] LOOP
+            INSERT INTO attacker.lock
+            SELECT target, mode, coalesce(tap.error_of(format('LOCK TABLE %s IN %s MODE', target, mode)), '') !~ '^42501';
+        END LOOP;
+    END LOOP;
+END
+$lock$;
+SELECT is_empty(
+    $$
+        SELECT relation, mode
+        FROM attacker.lock
+        WHERE is_granted AND mode <> 'ROW EXCLUSIVE' AND NOT has_table_privilege(relation, 'UPDATE, DELETE')
+    $$,
+    '8: a tenant locks nothing that it has no right to change as a whole');
+SELECT is_empty(
+    $$SELECT relation FROM attacker.lock WHERE is_granted AND NOT has_table_privilege(relation, 'INSERT, UPDATE, DELETE')$$,
+    '8: what it only reads it does not lock against anybody');
+-- What every tenant needs in order to come in, and what machines write, stays open whatever one tenant does.
+SELECT is_empty(
+    $$
+        SELECT relation, mode
+        FROM attacker.lock
+        JOIN pg_class AS c ON c.oid = relation
+        WHERE is_granted
+          AND mode <> 'ROW EXCLUSIVE'
+          AND c.relnamespace::regnamespace::text = ANY ('{auth,audits,scm,telemetry,attestations,codeverify}')
+    $$,
+    '8: nothing through which others come in, and no ledger, can be locked by a tenant');
 SELECT throws_ok(
-    format('LOCK TABLE %s IN ACCESS EXCLUSIVE MODE', t.name), '42501', NULL, format('8: a tenant does not lock %s', t.name))
-FROM unnest('{auth.users,auth.sessions,auth.password_resets,scm.installations,attestations.verification_attestations,integrations.webhook_deliveries,analysis.trust_score_cache}'::text[]) AS t (name);
+    format('SELECT * FROM %s FOR UPDATE', c.oid::regclass), '42501', NULL, format('8: no row of %s can be locked', c.oid::regclass))
+FROM pg_class AS c
+JOIN pg_roles AS r ON r.oid = c.relowner
+WHERE r.rolname = 'codeverify_owner'
+  AND c.relkind IN ('r', 'p')
+  AND NOT c.relispartition
+  AND c.relnamespace IN ('auth'::regnamespace, 'audits'::regnamespace)
+  AND NOT has_any_column_privilege(c.oid, 'UPDATE');
 
 -- 13: sequences count for everybody.
 RESET SESSION AUTHORIZATION;
@@ -84,6 +139,7 @@ SELECT is_empty(
     '15: none of codeverify''s is');
 
 -- 21: stronger roles, and policies of another role that come with its membership.
+CALL tap.act('owner', 'a');
 SELECT throws_ok(format('SET ROLE %I', r.name), '42501', NULL, format('21: a tenant does not become %s', r.name))
 FROM unnest('{codeverify_owner,codeverify_admin,codeverify_service,codeverify_ingest,codeverify_auditor,tap_service}'::text[]) AS r (name)
 WHERE r.name IN (SELECT rolname FROM pg_roles);
@@ -101,6 +157,34 @@ CALL tap.act('owner', 'a');
 SELECT is((SELECT string_agg(secret, '') FROM careless.permissive), 'b', '21: membership in a role adds its policies');
 SELECT is((SELECT count(*) FROM analysis.findings WHERE org_id <> tap.id('a')), 0::bigint, '21: our restrictive policy stays');
 
+-- 34: a hash that can be read can be guessed at without anybody noticing. tests/auth/columns.sql lists the columns.
+RESET SESSION AUTHORIZATION;
+CREATE TABLE careless.codes (org_id uuid, code_hash text);
+INSERT INTO careless.codes VALUES (tap.id('a'), encode(sha256('4711'), 'hex'));
+SELECT tenancy.protect('careless.codes') \g /dev/null
+GRANT SELECT ON careless.codes TO codeverify_tenant;
+CALL tap.act('viewer', 'a');
+SELECT is(
+    (SELECT g::text FROM generate_series(0, 9999) AS g WHERE encode(sha256(g::text::bytea), 'hex') = (SELECT code_hash FROM careless.codes)),
+    '4711', '34: a hash that a viewer may read gives the code away');
+CALL tap.act('owner', 'a');
+SELECT is_empty(
+    $$
+        SELECT a.attrelid::regclass, a.attname
+        FROM pg_attribute AS a
+        JOIN pg_class AS c ON c.oid = a.attrelid
+        JOIN pg_roles AS r ON r.oid = c.relowner
+        WHERE r.rolname = 'codeverify_owner'
+          AND c.relkind IN ('r', 'p', 'v')
+          AND c.relnamespace IN ('auth'::regnamespace, 'providers'::regnamespace, 'integrations'::regnamespace, 'tenancy'::regnamespace)
+          AND a.attnum > 0
+          AND NOT a.attisdropped
+          AND a.attname ~ '_hash$|^hash$|_salt$|encrypted|secret|_seed$'
+          -- What a delivery carried, and not who sent it.
+          AND a.attname <> 'payload_hash'
+          AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+    $$,
+    '34: no column of hashes or ciphertext is readable');
 
 SELECT * FROM finish();
 ROLLBACK;

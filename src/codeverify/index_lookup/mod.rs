@@ -1,10 +1,15 @@
 //! Looks rows up by index as they are committed now, not as the transaction's snapshot has them.
 //!
-//! A snapshot of REPEATABLE READ is too old to see a lane's last entry, and reading with it under
-//! SERIALIZABLE would take predicate locks and so cause failures that the caller has no part in.
-//! SnapshotSelf does neither. What is read under it must not change meanwhile: the lane's lock sees to that.
+//! A snapshot of REPEATABLE READ is too old to see a lane's last entry, or that a key was revoked, and reading
+//! with it under SERIALIZABLE would take predicate locks and so cause failures that the caller has no part in.
+//! SnapshotSelf does neither. It may miss a row that is just being updated: `find_last` is for rows that nobody
+//! updates, such as those of the ledger, and `find_updated` for all others.
+
+mod remembered;
 
 use std::ffi::CStr;
+
+pub use remembered::Remembered;
 
 use pgrx::pg_sys;
 use uuid::Uuid;
@@ -21,8 +26,9 @@ enum Reading {
 
 /// What an index column must be equal to.
 #[derive(Clone, Copy)]
-pub enum Key {
+pub enum Key<'a> {
     Uuid(Option<Uuid>),
+    Text(&'a str),
     Int4(i32),
     Int8(i64),
     /// That number or more.
@@ -240,11 +246,12 @@ impl<const N: usize> Path<N> {
         read: impl FnOnce(&Row) -> R,
     ) -> Option<R> {
         let mut uuids = [[0u8; 16]; N];
+        let mut texts = [std::ptr::null_mut::<pg_sys::text>(); N];
         let mut scan_keys = [pg_sys::ScanKeyData::default(); N];
         for (place, key) in keys.iter().enumerate() {
             let scan_key = &mut scan_keys[place];
             let column = self.columns[place];
-            // SAFETY: fills in a live key; the uuid that it points to lives until the scan's end.
+            // SAFETY: fills in a live key; the uuid or text that it points to lives until the scan's end.
             unsafe {
                 match key {
                     Key::Uuid(None) => pg_sys::ScanKeyEntryInitialize(
@@ -261,6 +268,14 @@ impl<const N: usize> Path<N> {
                         uuids[place] = *uuid.as_bytes();
                         let value = pg_sys::Datum::from(uuids[place].as_ptr());
                         equal(scan_key, column, pg_sys::F_UUID_EQ, value);
+                    }
+                    Key::Text(text) => {
+                        texts[place] = pg_sys::cstring_to_text_with_len(
+                            text.as_ptr().cast(),
+                            text.len() as i32,
+                        );
+                        let value = pg_sys::Datum::from(texts[place]);
+                        equal(scan_key, column, pg_sys::F_TEXTEQ, value);
                     }
                     Key::Int4(number) => {
                         equal(
@@ -289,7 +304,12 @@ impl<const N: usize> Path<N> {
             }
         }
         // SAFETY: table and index are open and locked during the scan, the keys live as long.
-        unsafe { self.scan(table, &mut scan_keys[..keys.len()], snapshot, read) }
+        let found = unsafe { self.scan(table, &mut scan_keys[..keys.len()], snapshot, read) };
+        for text in texts.into_iter().filter(|text| !text.is_null()) {
+            // SAFETY: allocated above, and the scan is over.
+            unsafe { pg_sys::pfree(text.cast()) };
+        }
+        found
     }
 
     /// # Safety
@@ -308,6 +328,10 @@ impl<const N: usize> Path<N> {
                 Reading::Latest => pg_sys::RegisterSnapshot(pg_sys::GetLatestSnapshot()),
             };
             let index = pg_sys::index_open(self.index, pg_sys::AccessShareLock as i32);
+            // Texts lie in the index in the order of its collation, and are found by no other.
+            for (place, key) in keys.iter_mut().enumerate() {
+                key.sk_collation = *(*index).rd_indcollation.add(place);
+            }
             let scan = pg_sys::systable_beginscan_ordered(
                 table.0,
                 index,

@@ -1,0 +1,335 @@
+#!/usr/bin/env python3
+"""Attacks on logging in that take transactions of their own (33 of docs/security.md): guesses whose trace is to be undone,
+and tokens that are shown again. Once with the counters in shared memory and once with those in tables."""
+
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+# First: it puts the drivers in reach.
+from ledger_support import Cluster, connect, value
+
+import psycopg
+
+DATABASE = "attacks_on_login"
+LOGIN = "login_attacker"
+PASSWORD = "correct horse battery"
+GUESSES = 7
+
+
+def check(is_so, what):
+    if not is_so:
+        sys.exit(f"FAILED: {what}")
+    print(f"- {what}")
+
+
+def attacker(**arguments):
+    return connect(DATABASE, user=LOGIN, **arguments)
+
+
+def status(answer):
+    return answer["status"] if isinstance(answer, dict) else answer
+
+
+def fails(connection, statement, *parameters):
+    """The SQLSTATE of a statement's error."""
+    try:
+        connection.execute(statement, parameters or None)
+    except psycopg.Error as error:
+        return error.sqlstate
+    return None
+
+
+class Victims:
+    """Users with a verified address and a membership, made as they are needed."""
+
+    def __init__(self, superuser):
+        self.superuser = superuser
+        self.count = 0
+        owner = value(superuser, "INSERT INTO auth.users (username, email) VALUES ('owner', 'owner@example.org') RETURNING id")
+        self.org = value(superuser, "SELECT tenancy.create_organization('Organization', owner_id => %s)", owner)
+
+    def make(self):
+        self.count += 1
+        email = f"victim-{self.count}@example.org"
+        with connect(DATABASE, user="login_service") as service:
+            answer = value(service, "SELECT auth.register_user(%s, %s)", email, PASSWORD)
+            assert answer["status"] == "ok", answer
+            verified = value(service, "SELECT auth.verify_email(%s)", answer["verification_token"])
+            assert verified["status"] == "ok", verified
+        self.superuser.execute(
+            "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'member')",
+            (self.org, answer["user_id"]))
+        return email
+
+    def failures(self, email):
+        """What is counted of an account, when the writer of shared memory has had time to show it."""
+        query = """
+            SELECT greatest(
+                (SELECT u.failed_login_attempts FROM auth.users AS u WHERE u.email = %(email)s),
+                (SELECT a.failures FROM auth.login_attempts AS a
+                 WHERE a.subject_hash = encode(sha256('account'::bytea || '\\x00'::bytea || %(email)s::bytea), 'hex')),
+                0)
+        """
+        deadline = time.monotonic() + 8
+        while (count := self.superuser.execute(query, {"email": email}).fetchone()[0]) < 5 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        return count
+
+
+LOG_IN = "SELECT auth.login(%s, %s)"
+
+
+# Each guesses once, does what it can to leave no trace, and returns the answer if it has seen one.
+
+def plainly(connection, email, guess):
+    return value(connection, LOG_IN, email, guess)
+
+
+def roll_back(connection, email, guess):
+    connection.execute("BEGIN")
+    answer = value(connection, LOG_IN, email, guess)
+    connection.execute("ROLLBACK")
+    return answer
+
+
+def roll_back_to(connection, email, guess):
+    connection.execute("BEGIN")
+    connection.execute("SAVEPOINT guess")
+    answer = value(connection, LOG_IN, email, guess)
+    connection.execute("ROLLBACK TO SAVEPOINT guess")
+    connection.execute("COMMIT")
+    return answer
+
+
+def cast(connection, email, guess):
+    """The error of a cast carries the answer out, and rolls back."""
+    try:
+        connection.execute("SELECT (auth.login(%s, %s) ->> 'status')::int", (email, guess))
+    except psycopg.errors.InvalidTextRepresentation as error:
+        return error.diag.message_primary.split('"')[1]
+
+
+def block(connection, email, guess):
+    return value(connection, "SELECT attacker.guess(%s, %s)", email, guess)
+
+
+def read_only(connection, email, guess):
+    connection.execute("BEGIN READ ONLY")
+    try:
+        return value(connection, LOG_IN, email, guess)
+    except psycopg.errors.ReadOnlySqlTransaction:
+        return None
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def old_snapshot(level):
+    """All guesses with one snapshot, in which nothing has failed yet."""
+    def guess_in(connection, email, guess):
+        if connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE:
+            connection.execute(f"BEGIN ISOLATION LEVEL {level}")
+            connection.execute("SELECT 1")
+        try:
+            return value(connection, LOG_IN, email, guess)
+        except psycopg.errors.SerializationFailure:
+            connection.execute("ROLLBACK")
+            return None
+    guess_in.__name__ = level.lower().replace(" ", "_")
+    return guess_in
+
+
+def spell(connection, email, guess):
+    name, _, domain = email.partition("@")
+    full_width = "".join(chr(ord(letter) + 0xFEE0) if letter.isalpha() else letter for letter in email)
+    # All of them are one address.
+    spelt = [email.upper(), f"  {email}", f"{email}\t", f"{name.title()}@{domain}", full_width, f"{name}@{domain.upper()}", email]
+    return value(connection, LOG_IN, spelt[int(guess.split()[-1]) % len(spelt)], guess)
+
+
+def be_cancelled(connection, email, guess):
+    """A statement that ends itself once the password is being looked at."""
+    connection.execute("SET statement_timeout = '5ms'")
+    try:
+        return value(connection, LOG_IN, email, guess)
+    except psycopg.errors.QueryCanceled:
+        return None
+    finally:
+        connection.execute("RESET statement_timeout")
+
+
+def in_one_statement(connection, email, guess):
+    answers = connection.execute(
+        "SELECT auth.login(%s, %s || n) ->> 'status' FROM generate_series(1, 10) AS n", (email, guess)).fetchall()
+    return [answer for (answer,) in answers]
+
+
+def guess_without_a_trace(victims):
+    for dodge in (
+            plainly, roll_back, roll_back_to, cast, block, read_only, old_snapshot("REPEATABLE READ"),
+            old_snapshot("SERIALIZABLE"), spell, be_cancelled, in_one_statement):
+        email = victims.make()
+        heard = 0
+        locked = False
+        with attacker() as connection:
+            for number in range(GUESSES):
+                answer = dodge(connection, email, f"guess number {number}")
+                for one in answer if isinstance(answer, list) else [answer]:
+                    heard += status(one) == "invalid_credentials"
+                    locked = locked or status(one) == "locked"
+        with attacker() as connection:
+            final = status(value(connection, LOG_IN, email, PASSWORD))
+        failures = victims.failures(email) if final != "ok" else 0
+        name = getattr(dodge, "__name__", "")
+        if heard and final == "ok" and heard >= 5:
+            sys.exit(f"FAILED: {heard} guesses by {name} and nothing is counted")
+        if failures < min(heard, 5):
+            sys.exit(f"FAILED: {heard} guesses by {name} were answered and {failures} are counted")
+        if heard >= 5 and not (locked or final == "locked"):
+            sys.exit(f"FAILED: {heard} guesses by {name} and none was locked out")
+        print(f"- {name}: {heard} answers, {failures} counted, {'locked' if locked or final == 'locked' else 'not locked'}")
+
+
+def guess_at_once(victims):
+    """64 guesses at once, the right password among them: five are heard."""
+    email = victims.make()
+
+    def guess(number):
+        with attacker() as connection:
+            barrier.wait()
+            return status(value(connection, LOG_IN, email, PASSWORD if number == 40 else f"guess number {number}"))
+
+    parties = 32
+    barrier = threading.Barrier(parties)
+    with ThreadPoolExecutor(parties) as pool:
+        answers = list(pool.map(guess, range(parties)))
+        barrier.reset()
+        answers += list(pool.map(guess, range(parties, 2 * parties)))
+    heard = sum(answer != "locked" for answer in answers)
+    check(heard <= 7, f"of 64 guesses at once {heard} are heard")
+
+
+def log_in(email):
+    with attacker() as connection:
+        answer = value(connection, LOG_IN, email, PASSWORD)
+        assert answer["status"] == "ok", answer
+        return answer
+
+
+def refresh(connection, token):
+    return value(connection, "SELECT auth.refresh_session(%s)", token)
+
+
+def show_old_tokens(victims):
+    """An old refresh token ends its session, whatever the thief does to have not shown it."""
+    def in_a_transaction(*ending):
+        def show(connection, token):
+            connection.execute("BEGIN")
+            answer = refresh(connection, token)
+            for statement in ending:
+                connection.execute(statement)
+            return answer["status"]
+        return show
+
+    def by_a_cast(connection, token):
+        try:
+            connection.execute("SELECT (auth.refresh_session(%s) ->> 'status')::int", (token,))
+        except psycopg.errors.InvalidTextRepresentation as error:
+            return error.diag.message_primary.split('"')[1]
+
+    def read_only_transaction(connection, token):
+        connection.execute("BEGIN READ ONLY")
+        try:
+            return refresh(connection, token)["status"]
+        except psycopg.errors.ReadOnlySqlTransaction:
+            return "reused"
+        finally:
+            connection.execute("ROLLBACK")
+
+    email = victims.make()
+    for name, show in (
+            ("plainly", lambda connection, token: refresh(connection, token)["status"]),
+            ("ROLLBACK", in_a_transaction("ROLLBACK")),
+            ("a cast", by_a_cast),
+            ("BEGIN READ ONLY", read_only_transaction)):
+        first = log_in(email)
+        with attacker() as connection:
+            second = refresh(connection, first["refresh_token"])
+            third = refresh(connection, second["refresh_token"])
+            assert third["status"] == "ok", third
+            said = show(connection, first["refresh_token"])
+            if said != "reused":
+                sys.exit(f"FAILED: an old refresh token by {name}: {said}")
+        with attacker() as connection:
+            after = {
+                "refresh": refresh(connection, third["refresh_token"])["status"],
+                "session": value(connection, "SELECT auth.authenticate_session(%s)", third["session_token"])["status"]}
+        check(after == {"refresh": "revoked", "session": "revoked"}, f"an old refresh token, shown by {name}, ends the session: {after}")
+
+
+def confuse_tokens(victims):
+    """A token of one kind opens no door of another."""
+    answer = log_in(victims.make())
+    tokens = {"session": answer["session_token"], "refresh": answer["refresh_token"]}
+    doors = {
+        "session": "SELECT auth.authenticate_session(%s) ->> 'status'",
+        "refresh": "SELECT auth.refresh_session(%s) ->> 'status'",
+        "key": "SELECT auth.authenticate_api_key(%s) ->> 'status'",
+        "mail": "SELECT auth.verify_email(%s) ->> 'status'",
+    }
+    with attacker() as connection:
+        for kind, token in tokens.items():
+            for door, statement in doors.items():
+                if door != kind and value(connection, statement, token) != "invalid":
+                    sys.exit(f"FAILED: a {kind} token opens {door}")
+                for changed in (token.swapcase(), token + " ", token[:-1], token.replace("cv_", "CV_")):
+                    if value(connection, statement, changed) != "invalid":
+                        sys.exit(f"FAILED: a {kind} token that was changed opens {door}")
+    print("- tokens of one kind open no door of another, and none that was changed opens any")
+
+
+def attack(kind):
+    print(f"-- {kind}")
+    with connect("postgres") as connection:
+        connection.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+    with connect(DATABASE) as superuser:
+        superuser.execute("CREATE EXTENSION codeverify")
+        superuser.execute(f"CREATE ROLE {LOGIN} LOGIN IN ROLE codeverify_tenant")
+        superuser.execute("CREATE ROLE login_service LOGIN IN ROLE codeverify_service")
+        superuser.execute(f"CREATE SCHEMA attacker AUTHORIZATION {LOGIN}")
+        with attacker() as connection:
+            connection.execute("""
+                CREATE FUNCTION attacker.guess(email text, guess text) RETURNS text LANGUAGE plpgsql AS $function$
+                DECLARE
+                    answer text;
+                BEGIN
+                    BEGIN
+                        answer := auth.login(email, guess) ->> 'status';
+                        RAISE EXCEPTION 'undo';
+                    EXCEPTION
+                        WHEN raise_exception THEN
+                            RETURN answer;
+                    END;
+                END
+                $function$
+            """)
+        victims = Victims(superuser)
+        guess_without_a_trace(victims)
+        guess_at_once(victims)
+        show_old_tokens(victims)
+        confuse_tokens(victims)
+
+
+def main():
+    cluster = Cluster()
+    try:
+        cluster.create("max_worker_processes=16")
+        attack("the counters are in tables")
+        cluster.create("max_worker_processes=16", "shared_preload_libraries=codeverify")
+        attack("the counters are in shared memory")
+    finally:
+        cluster.destroy()
+
+
+main()
