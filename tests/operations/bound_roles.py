@@ -236,8 +236,6 @@ class Lazily(unittest.TestCase):
                 connection.execute(authenticate, (keys[org_id],))
             self.assertEqual(refused.exception.sqlstate, "VC010")
             self.assertBound(connection)
-        self.bind(LOGIN, self.ours.org_id, "developer")
-        self.assertEqual(support.value(self.connect(), authenticate, keys[self.ours.org_id]), "ok", "its own is no other")
 
     def test_a_careless_function_of_a_superuser_sets_nothing(self):
         """GUC_NOT_WHILE_SEC_REST is a property of the settings: their placeholders, before the library is loaded, lack it."""
