@@ -103,7 +103,8 @@ def open_session(superuser, tenant):
     email, password = f"{tenant.org_id}@example.org", "correct horse battery staple"
     user = support.value(superuser, "SELECT auth.register_user(%s, %s)", email, password)
     superuser.execute("SELECT auth.verify_email(%s)", (user["verification_token"],))
-    superuser.execute("SELECT tenancy.add_member(%s, %s, 'developer')", (tenant.org_id, user["user_id"]))
+    superuser.execute(
+        "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'developer')", (tenant.org_id, user["user_id"]))
     return support.value(superuser, "SELECT auth.login(%s, %s)", email, password)["session_token"]
 
 
