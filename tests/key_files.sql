@@ -18,6 +18,6 @@ RETURNS void
 LANGUAGE plpgsql
 AS $function$
 BEGIN
-    EXECUTE format('COPY (SELECT) TO PROGRAM %L', 'rm -f ' || tap.key_file());
+    EXECUTE format('COPY (SELECT) TO PROGRAM %L', 'cat > /dev/null; rm -f ' || tap.key_file());
 END
 $function$;

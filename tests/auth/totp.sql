@@ -10,6 +10,13 @@ SELECT set_config('codeverify.totp_issuer', 'Tap: Inc', true);
 -- A step is chosen that is not over before it was used: what is tested below takes no two seconds.
 SELECT pg_sleep(greatest(0, 30.5 - r.seconds)) FROM (SELECT extract(epoch FROM clock_timestamp())::numeric % 30) AS r (seconds) WHERE r.seconds > 24;
 
+-- Wrong codes make the next attempt wait; most of these tests are not about that.
+CREATE FUNCTION tap.forget_failures()
+RETURNS jsonb
+LANGUAGE sql
+SECURITY DEFINER
+AS $$WITH gone AS (DELETE FROM auth.login_attempts) SELECT '{}'::jsonb$$;
+
 CREATE TABLE tap.answer (name text PRIMARY KEY, answer jsonb);
 GRANT ALL ON tap.answer TO PUBLIC;
 CREATE FUNCTION tap.secret(name text) RETURNS text LANGUAGE sql AS $$SELECT a.answer ->> 'secret' FROM tap.answer AS a WHERE a.name = secret.name$$;
@@ -28,8 +35,8 @@ SELECT is(
     'and the same as a URI with issuer and account') FROM tap.answer AS a;
 INSERT INTO tap.answer SELECT 'second', auth.enroll_totp(tap.id('viewer of a'));
 SELECT isnt(tap.secret('first'), tap.secret('second'), 'as often as one likes, before it is confirmed');
-SELECT is(auth.confirm_totp(tap.id('viewer of a'), tap.totp(tap.secret('first'))), '{"status": "invalid"}', 'the last seed counts');
-SELECT is(auth.confirm_totp(tap.id('viewer of a'), c.code), '{"status": "invalid"}', format('%L confirms nothing', c.code))
+SELECT is(tap.forget_failures() || auth.confirm_totp(tap.id('viewer of a'), tap.totp(tap.secret('first'))), '{"status": "invalid"}', 'the last seed counts');
+SELECT is(tap.forget_failures() || auth.confirm_totp(tap.id('viewer of a'), c.code), '{"status": "invalid"}', format('%L confirms nothing', c.code))
 FROM unnest(ARRAY[NULL, '', 'x', '12345', '1234567', repeat('1', 10000), tap.totp(tap.secret('second'), 3), tap.totp(tap.secret('second'), -3)]) AS c (code);
 SELECT is(auth.disable_totp(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "not_enrolled"}', 'before that there is none');
 INSERT INTO tap.answer SELECT 'confirmed', auth.confirm_totp(tap.id('viewer of a'), tap.totp(tap.secret('second'), -1));
@@ -43,18 +50,18 @@ SELECT is(auth.enroll_totp(tap.id('viewer of a')), '{"status": "already_enrolled
 
 -- Each step once, and none before it. (Recovery codes are what a right code gives here.)
 SELECT is(
-    auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'), -1)), '{"status": "invalid"}', 'the code that confirmed is used up');
+    tap.forget_failures() || auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'), -1)), '{"status": "invalid"}', 'the code that confirmed is used up');
 INSERT INTO tap.answer SELECT 'renewed', auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second')));
 SELECT is(a.answer ->> 'status', 'ok', 'that of the next step is good') FROM tap.answer AS a WHERE a.name = 'renewed';
-SELECT is(auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'once');
+SELECT is(tap.forget_failures() || auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'once');
 INSERT INTO tap.answer
 SELECT 'spaced', auth.create_recovery_codes(tap.id('viewer of a'), regexp_replace(tap.totp(tap.secret('second'), 1), '...', '\& '));
 SELECT is(a.answer ->> 'status', 'ok', 'a phone may be fast, and people type spaces') FROM tap.answer AS a WHERE a.name = 'spaced';
-SELECT is(auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'an older step is no more accepted');
+SELECT is(tap.forget_failures() || auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'an older step is no more accepted');
 
 -- Recovery codes: single use, in any spelling, and those of before are void.
 SELECT is(
-    auth.disable_totp(tap.id('viewer of a'), tap.recovery_code('confirmed', 0)), '{"status": "invalid"}', 'codes that were replaced are void');
+    tap.forget_failures() || auth.disable_totp(tap.id('viewer of a'), tap.recovery_code('confirmed', 0)), '{"status": "invalid"}', 'codes that were replaced are void');
 INSERT INTO tap.answer
 SELECT 'recovered', auth.create_recovery_codes(tap.id('viewer of a'), lower(replace(tap.recovery_code('spaced', 0), '-', ' ')));
 SELECT is(a.answer ->> 'status', 'ok', 'a recovery code stands for a code of the app') FROM tap.answer AS a WHERE a.name = 'recovered';
@@ -118,7 +125,7 @@ WHERE v.id = tap.id('viewer of a') AND u.id = tap.id('member of a');
 SET LOCAL client_min_messages = error;
 CALL tap.act('member', 'a');
 SELECT is(
-    auth.disable_totp(tap.id('member of a'), tap.totp(tap.secret('second'), 1)), '{"status": "invalid"}',
+    tap.forget_failures() || auth.disable_totp(tap.id('member of a'), tap.totp(tap.secret('second'), 1)), '{"status": "invalid"}',
     'a seed that was copied from another row does not open, and nobody gets in');
 
 -- Without the key no code of the app is right; a recovery code is.
@@ -127,7 +134,7 @@ RESET SESSION AUTHORIZATION;
 UPDATE auth.users SET second_factor_step = NULL WHERE id = tap.id('viewer of a');
 SELECT tap.write_key_file('other:' || encode(sha256('other'), 'base64'));
 CALL tap.act('viewer', 'a');
-SELECT is(auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'without the key no code is right');
+SELECT is(tap.forget_failures() || auth.create_recovery_codes(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "invalid"}', 'without the key no code is right');
 INSERT INTO tap.answer SELECT 'keyless', auth.create_recovery_codes(tap.id('viewer of a'), tap.recovery_code('recovered', 2));
 SELECT is(a.answer ->> 'status', 'ok', 'but a recovery code is') FROM tap.answer AS a WHERE a.name = 'keyless';
 RESET SESSION AUTHORIZATION;
@@ -135,10 +142,10 @@ SELECT tap.write_key_file('tap:' || encode(sha256('tap'), 'base64'));
 
 -- Giving it up.
 CALL tap.act('viewer', 'a');
-SELECT is(auth.disable_totp(tap.id('viewer of a'), c.code), '{"status": "invalid"}', format('%L does not take it away', c.code))
+SELECT is(tap.forget_failures() || auth.disable_totp(tap.id('viewer of a'), c.code), '{"status": "invalid"}', format('%L does not take it away', c.code))
 FROM unnest(ARRAY[NULL, '', '000000x', tap.recovery_code('recovered', 3)]) AS c (code);
 CALL tap.act(login => 'tap_service');
-SELECT is(auth.disable_totp(tap.id('viewer of a'), NULL), '{"status": "invalid"}', 'a field that a form left out is no code, for the back end neither');
+SELECT is(tap.forget_failures() || auth.disable_totp(tap.id('viewer of a'), NULL), '{"status": "invalid"}', 'a field that a form left out is no code, for the back end neither');
 CALL tap.act('viewer', 'a');
 SELECT is(auth.disable_totp(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "ok"}', 'a code does');
 SELECT is(auth.disable_totp(tap.id('viewer of a'), tap.totp(tap.secret('second'))), '{"status": "not_enrolled"}', 'once');
@@ -147,6 +154,22 @@ SELECT results_eq(
     $$SELECT u.totp_secret, u.totp_confirmed_at, u.second_factor_step FROM auth.users AS u WHERE u.id = tap.id('viewer of a')$$,
     'VALUES (NULL::text, NULL::timestamptz, NULL::bigint)', 'nothing of it is left');
 SELECT is_empty('SELECT FROM auth.recovery_codes', 'nor a recovery code');
+
+-- Guessing: after some wrong codes none is looked at, the right one neither.
+CALL tap.act('developer', 'a');
+INSERT INTO tap.answer SELECT 'guessed', auth.enroll_totp(tap.id('developer of a'));
+INSERT INTO tap.answer SELECT 'guessed codes', auth.confirm_totp(tap.id('developer of a'), tap.totp(tap.secret('guessed'), -1));
+SELECT is(auth.disable_totp(tap.id('developer of a'), NULL), '{"status": "invalid"}', 'a missing code is no guess') FROM generate_series(1, 6);
+CREATE TEMP TABLE guess AS
+SELECT n, auth.disable_totp(tap.id('developer of a'), '00000') AS answer FROM generate_series(1, 6) AS n;
+SELECT is(array_agg(DISTINCT g.answer ->> 'status' ORDER BY g.answer ->> 'status'), '{invalid,locked}', 'wrong codes are answered until they are too many') FROM guess AS g;
+SELECT is(f.answer ->> 'status', 'locked', 'then no code is looked at: ' || f.name)
+FROM (VALUES ('disable_totp', auth.disable_totp(tap.id('developer of a'), tap.totp(tap.secret('guessed')))),
+             ('create_recovery_codes', auth.create_recovery_codes(tap.id('developer of a'), tap.recovery_code('guessed codes', 0)))) AS f (name, answer);
+SELECT cmp_ok((auth.disable_totp(tap.id('developer of a'), 'x') ->> 'retry_at')::timestamptz, '>', now(), 'for some time');
+SELECT is(
+    auth.confirm_totp(tap.id('developer of a'), '00000'), '{"status": "already_enrolled"}', 'what takes no code says what it says');
+SELECT is(auth.disable_totp(tap.id('developer of a'), 'x') ->> 'status', 'locked', 'and makes up for nothing');
 
 -- An operator's reset.
 CALL tap.act(login => 'tap_service');
@@ -160,7 +183,7 @@ SELECT throws_ok(format('SELECT auth.reset_totp(%L)', tap.id('nobody')), 'VC023'
 -- What the ledger tells.
 RESET SESSION AUTHORIZATION;
 SELECT results_eq(
-    $$SELECT a.action, a.payload FROM audits.audit_log AS a WHERE a.entity = 'auth' AND a.actor_id = tap.id('viewer of b') AND a.org_id IS NULL ORDER BY a.id$$,
+    $$SELECT a.action, a.payload - 'at' FROM audits.audit_log AS a WHERE a.entity = 'auth' AND a.actor_id = tap.id('viewer of b') AND a.org_id IS NULL ORDER BY a.id$$,
     $$VALUES ('totp.enrolled', '{}'::jsonb), ('totp.confirmed', '{}'), ('totp.disabled', '{"reset": true}')$$, 'the ledger tells each step');
 SELECT isnt_empty($$SELECT FROM audits.audit_log AS a WHERE a.action = 'totp.failed' AND a.actor_id = tap.id('viewer of a')$$, 'and wrong codes');
 

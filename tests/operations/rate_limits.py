@@ -312,9 +312,16 @@ class Preloaded(unittest.TestCase):
                 check(connection, key, 10)
             time.sleep(1.5)
             self.assertEqual(stored(connection, key), 0)
+            self.assertRegex(self.diagnose(connection), "^warning: .* failed [0-9]+ times in a row")
             self.assertEqual(check(connection, key, 10), (True, 6))
             connection.execute("DROP FUNCTION public.refuse CASCADE")
             eventually(lambda: stored(connection, key) == 4, "flushed")
+            eventually(lambda: self.diagnose(connection).startswith("ok: "), "healthy")
+            self.assertRegex(self.diagnose(connection), "last written to tables at 20[0-9-]+ [0-9:]+")
+
+    def diagnose(self, connection):
+        return support.value(
+            connection, "SELECT status || ': ' || detail FROM codeverify.doctor() WHERE \"check\" = 'preload'")
 
     def test_a_locked_key_keeps_nobody_waiting(self):
         key, other = make_keys(DATABASE, 2)
@@ -354,6 +361,55 @@ class Preloaded(unittest.TestCase):
         self.restart()
         with support.connect(DATABASE) as connection:
             self.assertEqual(stored(connection, key), 4, "the launcher has written it")
+
+    def test_uses_of_keys_are_told_of_once_a_minute(self):
+        org_id = support.create_tenants(DATABASE, 1)[0].org_id
+        with support.connect(DATABASE) as connection:
+            self.addCleanup(support.drop_logins)
+            key, text = connection.execute(
+                "SELECT * FROM auth.create_api_key(%s, 'used', '[\"read\"]')", (org_id,)).fetchone()
+            late, late_text = connection.execute(
+                "SELECT * FROM auth.create_api_key(%s, 'late', '[\"read\"]')", (org_id,)).fetchone()
+            connection.execute(
+                "UPDATE auth.api_keys SET created_at = now() - interval '2 days', expires_at = now() - interval '1 day' "
+                "WHERE id = %s", (late,))
+
+            def authenticate(text, scope=None):
+                connection.execute("BEGIN")
+                answer = support.value(connection, "SELECT auth.authenticate_api_key(%s, %s)", text, scope)
+                connection.execute("ROLLBACK")
+                return answer["status"]
+
+            def told():
+                return connection.execute(
+                    "SELECT action, details ->> 'reason', sum((details ->> 'count')::int)::int, count(*) "
+                    "FROM auth.audit_logs WHERE org_id = %s AND action IN ('api_key.authenticated', 'api_key.refused') "
+                    "GROUP BY 1, 2 ORDER BY 1, 2", (org_id,)).fetchall()
+
+            def uses(number):
+                for _ in range(number):
+                    self.assertEqual(authenticate(text), "ok")
+                    self.assertEqual(authenticate(text, "admin"), "insufficient_scope")
+                    self.assertEqual(authenticate(late_text), "expired")
+
+            uses(1)
+            eventually(lambda: len(told()) == 3, "the first is told of at once")
+            self.assertTrue(support.value(
+                connection, "SELECT last_used_at > now() - interval '1 minute' FROM auth.api_keys WHERE id = %s", key))
+            uses(4)
+            time.sleep(1)
+            self.assertEqual([row[3] for row in told()], [1, 1, 1], "others are not")
+            # Though none of it has been told, nothing keeps a writer in the database.
+            eventually(lambda: writers(connection) == 0, "the writer ends")
+        self.restart()
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(told(), [
+                ("api_key.authenticated", None, 5, 2),
+                ("api_key.refused", "expired", 5, 2),
+                ("api_key.refused", "insufficient_scope", 5, 2)], "but when the server goes down")
+            entries = support.value(
+                connection, "SELECT count(*) FROM audits.audit_log WHERE org_id = %s AND action ~ '^api_key.(auth|ref)'", org_id)
+            self.assertEqual(entries, 6, "and in the ledger too")
 
     def test_old_counts_are_removed(self):
         key = make_key()

@@ -76,24 +76,27 @@ class SecondFactor(unittest.TestCase):
         cls.key_file = f"/tmp/codeverify_second_factor_{os.getpid()}"
         cls.lines = [cls.superuser("SELECT codeverify.create_encryption_key()") for _ in range(2)]
         cls.write_keys(cls.lines[:1])
-        cls.addClassCleanup(lambda: cls.superuser("COPY (SELECT) TO PROGRAM 'rm -f " + cls.key_file + "'", fetch=False))
-        cls.superuser(f"ALTER DATABASE {DATABASE} SET codeverify.encryption_key_file = '{cls.key_file}'", fetch=False)
+        cls.addClassCleanup(cls.run_on_server, f"cat > /dev/null; rm -f {cls.key_file}")
+        with support.connect(DATABASE) as connection:
+            connection.execute(f"ALTER DATABASE {DATABASE} SET codeverify.encryption_key_file = '{cls.key_file}'")
         cls.number = 0
 
     @classmethod
-    def superuser(cls, statement, *parameters, fetch=True):
+    def superuser(cls, statement, *parameters):
         """Also in the place of the back end: outside of a context, a superuser is all that it is."""
-        database = DATABASE if fetch or "COPY" not in statement else "postgres"
-        with support.connect(database) as connection:
-            result = connection.execute(statement, parameters or None)
-            return result.fetchone()[0] if fetch else None
+        with support.connect(DATABASE) as connection:
+            return support.value(connection, statement, *parameters)
+
+    @classmethod
+    def run_on_server(cls, program, lines=()):
+        """As the server's own user, whom key files must belong to."""
+        with support.connect("postgres") as connection:
+            connection.execute(
+                support.sql.SQL("COPY (SELECT unnest({}::text[])) TO PROGRAM {}").format(list(lines), program))
 
     @classmethod
     def write_keys(cls, lines):
-        """As the server's own user, whom the file must belong to."""
-        text = "\\n".join(lines)
-        program = f"umask 077; printf ''{text}\\n'' > {cls.key_file}.new && mv {cls.key_file}.new {cls.key_file}"
-        cls.superuser(f"COPY (SELECT) TO PROGRAM '{program.replace(chr(39) * 2, chr(39) * 2)}'", fetch=False)
+        cls.run_on_server(f"umask 077; cat > {cls.key_file}.new && mv {cls.key_file}.new {cls.key_file}", lines)
 
     def user(self):
         """A user with a password and a second factor: address, id, seed, recovery codes."""

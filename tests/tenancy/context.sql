@@ -16,9 +16,6 @@ SELECT set_eq(
     $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' AND s.context <> 'postmaster'$$,
     $$
         VALUES ('codeverify.api_key_id', 'superuser'),
-        VALUES ('codeverify.argon2_iterations', 'superuser'),
-               ('codeverify.argon2_memory', 'superuser'),
-               ('codeverify.argon2_parallelism', 'superuser'),
                ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
@@ -36,11 +33,10 @@ SELECT set_eq(
                ('codeverify.own_transactions', 'superuser'),
                ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
-               ('codeverify.totp_issuer', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),
                ('codeverify.session_token_lifetime', 'superuser'),
-               ('codeverify.user_id', 'superuser')
+               ('codeverify.totp_issuer', 'superuser'),
                ('codeverify.user_id', 'superuser'),
                ('codeverify.web_token_leeway', 'superuser')
     $$,

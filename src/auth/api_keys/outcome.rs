@@ -1,4 +1,5 @@
-//! Tells what became of a key that was shown, not each time: once a minute for each key.
+//! Tells what became of a key that was shown, not each time: once a minute for each key. Shared memory, where there
+//! is any, counts what is not told at once.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -9,8 +10,10 @@ use uuid::Uuid;
 
 use super::stored::StoredKey;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
+use crate::auth::rate_limits::uses;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
+use crate::codeverify::settings::own_transactions;
 use crate::codeverify::time;
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
@@ -29,6 +32,9 @@ thread_local! {
 /// Tells that a key was accepted, and stamps it, if a minute has passed since that was done last. Never waits for
 /// another user of the key.
 pub fn note_use(key: &StoredKey) {
+    if own_transactions() && uses::note_use(key.id, key.org_id) {
+        return;
+    }
     // SAFETY: reads when the transaction began, which is what the stamp says.
     let now = unsafe { pg_sys::GetCurrentTransactionStartTimestamp() };
     let is_fresh = key
@@ -55,6 +61,9 @@ pub fn note_use(key: &StoredKey) {
 
 /// Tells that a key which is known was refused, and why.
 pub fn note_refusal(key: &StoredKey, reason: &'static str) {
+    if own_transactions() && uses::note_refusal(key.id, key.org_id, reason) {
+        return;
+    }
     if is_told(key.id, reason) {
         return;
     }

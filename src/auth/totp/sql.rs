@@ -124,12 +124,15 @@ fn after_proof(
     function: &'static str,
     then: impl FnOnce(&Factor) -> JsonB,
 ) -> JsonB {
+    // A field that a form left out is no guess.
+    let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
+        return status("invalid");
+    };
     let attempt = match begin(user_id) {
         Ok(attempt) => attempt,
         Err(locked) => return locked,
     };
-    let proven = code.and_then(|code| or_raise(Factor::prove(user_id, state, code)));
-    let Some(factor) = proven else {
+    let Some(factor) = or_raise(Factor::prove(user_id, state, code)) else {
         return failed(user_id, function);
     };
     attempt.succeed();

@@ -165,6 +165,14 @@ pub fn register(oid: u32) -> bool {
 }
 
 fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
+    let entry = find_or_make(shared, oid)?;
+    // SAFETY: a number that the session got when it connected. A database can be moved while nobody is connected.
+    let tablespace = unsafe { pg_sys::MyDatabaseTableSpace }.to_u32();
+    entry.tablespace.store(tablespace, Ordering::Relaxed);
+    Some(entry)
+}
+
+fn find_or_make(shared: &Shared, oid: u32) -> Option<&Database> {
     let length = shared.length.load(Ordering::Acquire);
     let used = &shared.entries[..length];
     if let Some(entry) = used.iter().find(|entry| entry.oid() == oid) {
@@ -183,11 +191,6 @@ fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
         (None, None) => used.iter().find(is_idle)?,
     };
     entry.clear();
-    // SAFETY: a number that the session got when it connected.
-    let tablespace = unsafe { pg_sys::MyDatabaseTableSpace };
-    entry
-        .tablespace
-        .store(tablespace.to_u32(), Ordering::Relaxed);
     entry.oid.store(oid, Ordering::SeqCst);
     Some(entry)
 }

@@ -7,6 +7,7 @@
 
 mod claims;
 mod key;
+mod outcome;
 pub mod settings;
 mod sql;
 #[cfg(test)]

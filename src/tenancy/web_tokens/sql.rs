@@ -14,16 +14,18 @@ use zeroize::Zeroizing;
 
 use super::claims::{Claims, Expected, Refusal};
 use super::key::{Algorithm, Key};
+use super::outcome::{note_refusal, note_use, Shown};
 use super::settings::leeway;
 use super::token::WebToken;
-use crate::auth::caller::is_service;
-use crate::auth::outcomes::{count_unknown, record_failure, record_success, Outcome, Unknown};
+use crate::auth::caller::require_service;
+use crate::auth::outcomes::{count_unknown, Unknown};
 use crate::codeverify::encryption::columns::JWT_SECRET;
 use crate::codeverify::encryption::{decrypt, encrypt};
 use crate::codeverify::errors::Error;
+use crate::codeverify::latest::{select_latest, Rows};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::{select, select_one, update_one};
-use crate::codeverify::raise::{or_raise, raise};
+use crate::codeverify::query::update_one;
+use crate::codeverify::raise::or_raise;
 use crate::tenancy::context::{self, Identity};
 use crate::tenancy::permission::MemberRole;
 use crate::tenancy::settings;
@@ -47,14 +49,20 @@ fn authenticate_web_token(
     token: Option<&str>,
     org_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> JsonB {
-    let Some((key, claims)) = token.and_then(verify) else {
+    let Some(token) = token.and_then(WebToken::parse) else {
+        return refused("invalid");
+    };
+    let Some((key, claims)) = verify(token) else {
         count_unknown(Unknown::WebToken);
         return refused("invalid");
     };
     let bearer = match find_bearer(&key, &claims, org_id.map(from_datum)) {
         Ok(bearer) => bearer,
         Err(refusal) => {
-            tell_refusal(&key, &refusal);
+            // Every client learns by the first that it is time for a new token, or that it has to choose.
+            if !matches!(refusal.status, "expired" | "org_required") {
+                note_refusal(key.shown(refusal.user_id, refusal.org_id), refusal.status);
+            }
             return refused(refusal.status);
         }
     };
@@ -66,7 +74,7 @@ fn authenticate_web_token(
         api_key_id: None,
     }));
     if is_first {
-        tell_success(&key, &bearer);
+        note_use(key.shown(Some(bearer.user_id), Some(bearer.org_id)));
     }
     JsonB(json!({
         "status": "ok",
@@ -91,6 +99,7 @@ struct Bearer {
 struct Refused {
     status: &'static str,
     user_id: Option<Uuid>,
+    org_id: Option<Uuid>,
 }
 
 impl From<Refusal> for Refused {
@@ -102,13 +111,13 @@ impl From<Refusal> for Refused {
                 Refusal::NotYetValid => "not_yet_valid",
             },
             user_id: None,
+            org_id: None,
         }
     }
 }
 
 /// The claims, if one of the keys that are believed has signed them.
-fn verify(text: &str) -> Option<(StoredKey, Claims)> {
-    let token = WebToken::parse(text)?;
+fn verify(token: WebToken) -> Option<(StoredKey, Claims)> {
     let stored = as_owner(|| find_key(token.issuer(), token.key_id()))?;
     let key = or_raise(stored.read())?;
     let claims = token.verify(&key)?;
@@ -129,17 +138,15 @@ fn find_bearer(key: &StoredKey, claims: &Claims, org_id: Option<Uuid>) -> Result
     let no_membership = |user_id| Refused {
         status: "no_membership",
         user_id,
+        org_id: org_id.or(claimed),
     };
     let user_id =
         as_owner(|| find_user(&key.subject, subject)).ok_or_else(|| no_membership(None))?;
     // A token that names an organization is for that one.
-    let org_id = match (org_id, claimed) {
-        (Some(wanted), Some(claimed)) if wanted != claimed => {
-            return Err(no_membership(Some(user_id)));
-        }
-        (wanted, claimed) => wanted.or(claimed),
-    };
-    let memberships = as_owner(|| find_memberships(user_id, org_id));
+    if org_id.is_some() && claimed.is_some() && org_id != claimed {
+        return Err(no_membership(Some(user_id)));
+    }
+    let memberships = as_owner(|| find_memberships(user_id, org_id.or(claimed)));
     match memberships[..] {
         [] => Err(no_membership(Some(user_id))),
         [(org_id, role)] => Ok(Bearer {
@@ -150,69 +157,45 @@ fn find_bearer(key: &StoredKey, claims: &Claims, org_id: Option<Uuid>) -> Result
         _ => Err(Refused {
             status: "org_required",
             user_id: Some(user_id),
+            org_id: None,
         }),
     }
 }
 
 fn find_user(subject_is: &str, subject: &str) -> Option<Uuid> {
-    let id: Option<pgrx::Uuid> = if subject_is == "auth0_sub" {
-        select_one(
+    let read = |rows: &Rows| rows.first()?.get(1).map(from_datum);
+    if subject_is == "auth0_sub" {
+        select_latest(
             "SELECT id FROM auth.users WHERE auth0_sub = $1",
             &[subject.into()],
+            read,
         )
     } else {
-        select_one(
+        select_latest(
             "SELECT id FROM auth.users WHERE id = $1",
             &[to_datum(Uuid::try_parse(subject).ok()?).into()],
+            read,
         )
-    };
-    id.map(from_datum)
+    }
 }
 
 /// The user's membership in the organization; where none is named, the only one there is, or two.
 fn find_memberships(user_id: Uuid, org_id: Option<Uuid>) -> Vec<(Uuid, MemberRole)> {
-    select(
+    select_latest(
         "SELECT org_id, role FROM tenancy.org_memberships \
          WHERE user_id = $1 AND org_id = coalesce($2, org_id) \
          LIMIT 2",
         &[to_datum(user_id).into(), org_id.map(to_datum).into()],
         |rows| {
-            let mut memberships = Vec::new();
-            for row in rows {
-                let org_id = row.get::<pgrx::Uuid>(1)?.map(from_datum);
-                let role = row.get::<String>(2)?.and_then(|name| name.parse().ok());
-                memberships.extend(org_id.zip(role));
-            }
-            Ok(memberships)
+            rows.iter()
+                .filter_map(|row| {
+                    let org_id = row.get(1).map(from_datum)?;
+                    let role = row.get::<String>(2)?.parse().ok()?;
+                    Some((org_id, role))
+                })
+                .collect()
         },
     )
-}
-
-fn tell_success(key: &StoredKey, bearer: &Bearer) {
-    // SAFETY: reads a flag of the transaction. What only reads leaves no trace.
-    if !unsafe { pg_sys::XactReadOnly } {
-        record_success(&Outcome {
-            action: "web_token.accepted",
-            org_id: Some(bearer.org_id),
-            user_id: Some(bearer.user_id),
-            resource_id: Some(key.id),
-            details: json!({ "issuer": key.issuer }),
-            ip_address: None,
-            user_agent: None,
-        });
-    }
-}
-
-fn tell_refusal(key: &StoredKey, refusal: &Refused) {
-    record_failure(&Outcome {
-        action: "web_token.refused",
-        org_id: None,
-        user_id: refusal.user_id,
-        resource_id: Some(key.id),
-        details: json!({ "issuer": key.issuer, "reason": refusal.status }),
-        ip_address: None,
-        user_agent: None,
-    });
 }
 
 // ---- keys
@@ -230,6 +213,15 @@ struct StoredKey {
 }
 
 impl StoredKey {
+    fn shown(&self, user_id: Option<Uuid>, org_id: Option<Uuid>) -> Shown<'_> {
+        Shown {
+            jwt_key_id: self.id,
+            issuer: &self.issuer,
+            user_id,
+            org_id,
+        }
+    }
+
     /// The key itself; None for one that would not be taken today.
     fn read(&self) -> Result<Option<Key>, Error> {
         let Ok(algorithm) = self.algorithm.parse() else {
@@ -247,35 +239,23 @@ impl StoredKey {
 }
 
 fn find_key(issuer: &str, key_id: Option<&str>) -> Option<StoredKey> {
-    select(
+    select_latest(
         "SELECT id, algorithm, public_key, secret_encrypted, issuer, audience, org_claim, subject \
          FROM auth.jwt_keys \
          WHERE issuer = $1 AND key_id IS NOT DISTINCT FROM $2 AND enabled",
         &[issuer.into(), key_id.into()],
         |rows| {
-            if rows.is_empty() {
-                return Ok(None);
-            }
-            let row = rows.first();
-            let (Some(id), Some(algorithm), Some(issuer), Some(org_claim), Some(subject)) = (
-                row.get::<pgrx::Uuid>(1)?,
-                row.get(2)?,
-                row.get(5)?,
-                row.get(7)?,
-                row.get(8)?,
-            ) else {
-                return Ok(None);
-            };
-            Ok(Some(StoredKey {
-                id: from_datum(id),
-                algorithm,
-                public_key: row.get(3)?,
-                secret_encrypted: row.get(4)?,
-                issuer,
-                audience: row.get(6)?,
-                org_claim,
-                subject,
-            }))
+            let row = rows.first()?;
+            Some(StoredKey {
+                id: row.get(1).map(from_datum)?,
+                algorithm: row.get(2)?,
+                public_key: row.get(3),
+                secret_encrypted: row.get(4),
+                issuer: row.get(5)?,
+                audience: row.get(6),
+                org_claim: row.get(7)?,
+                subject: row.get(8)?,
+            })
         },
     )
 }
@@ -293,9 +273,7 @@ fn add_jwt_key(
     key_is_base64: default!(bool, "false"),
 ) -> Option<pgrx::Uuid> {
     // Whoever adds a key can make tokens for everybody.
-    if !is_service() {
-        raise(Error::NotTheService);
-    }
+    or_raise(require_service());
     let issuer = or_raise(required(issuer, 1000, "issuer"));
     let org_claim = or_raise(required(org_claim, 255, "org_claim"));
     let key_id = or_raise(optional(key_id, 255, "key_id"));
