@@ -24,6 +24,7 @@ pub enum Kind {
 }
 
 impl Kind {
+    #[cfg(test)]
     pub const ALL: [Kind; 6] = [
         Kind::ApiKey,
         Kind::Session,
