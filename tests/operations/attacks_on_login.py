@@ -2,6 +2,9 @@
 """Attacks on logging in that take transactions of their own (33 of docs/security.md): guesses whose trace is to be undone,
 and tokens that are shown again. Once with the counters in shared memory and once with those in tables."""
 
+import base64
+import hmac
+import struct
 import sys
 import threading
 import time
@@ -289,6 +292,41 @@ def confuse_tokens(victims):
     print("- tokens of one kind open no door of another, and none that was changed opens any")
 
 
+def one_time_password(secret):
+    """What an authenticator app shows now (RFC 6238)."""
+    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1")
+    place = digest[-1] & 15
+    return f"{(int.from_bytes(digest[place:place + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def launder_guesses(victims):
+    """Who has a session and the password, and not the second factor, guesses at that and makes up for it with what only
+    takes the password."""
+    email = victims.make()
+    user_id = value(victims.superuser, "SELECT id FROM auth.users WHERE email = %s", email)
+    session = log_in(email)["session_token"]
+    secret = value(victims.superuser, "SELECT auth.enroll_totp(%s)", user_id)["secret"]
+    confirmed = value(victims.superuser, "SELECT auth.confirm_totp(%s, %s)", user_id, one_time_password(secret))
+    assert confirmed["status"] == "ok", confirmed
+
+    heard = 0
+    passwords = [PASSWORD, f"{PASSWORD} again"]
+    with attacker() as connection:
+        for turn in range(4):
+            connection.execute("BEGIN")
+            assert value(connection, "SELECT auth.authenticate_session(%s, %s)", session, victims.org)["status"] == "ok"
+            for guess in range(3):
+                answer = value(connection, "SELECT auth.disable_totp(%s, %s)", user_id, f"{turn}0000{guess}")
+                heard += answer["status"] == "invalid"
+            changed = value(
+                connection, "SELECT auth.change_password(%s, %s, %s)", user_id, passwords[turn % 2], passwords[1 - turn % 2])
+            connection.execute("COMMIT")
+            if changed["status"] == "locked":
+                break
+            value(connection, LOG_IN, email, passwords[1 - turn % 2])
+    check(heard <= 6, f"guesses at the second factor are not made up for by what takes the password alone: {heard} are heard")
+
+
 def attack(kind):
     print(f"-- {kind}")
     with connect("postgres") as connection:
@@ -314,7 +352,13 @@ def attack(kind):
                 END
                 $function$
             """)
+        key_file = f"{value(superuser, 'SHOW data_directory')}/encryption.key"
+        superuser.execute(
+            f"COPY (SELECT codeverify.create_encryption_key()) TO PROGRAM 'umask 077; cat > {key_file}'")
+        superuser.execute(f"ALTER DATABASE {DATABASE} SET codeverify.encryption_key_file = '{key_file}'")
+    with connect(DATABASE) as superuser:
         victims = Victims(superuser)
+        launder_guesses(victims)
         guess_without_a_trace(victims)
         guess_at_once(victims)
         show_old_tokens(victims)
