@@ -1,6 +1,7 @@
 //! Exchanges a refresh token for the next pair.
 
-use pgrx::{pg_sys, JsonB};
+use pgrx::pg_sys::panic::ErrorReport;
+use pgrx::{pg_sys, JsonB, PgLogLevel, PgSqlErrorCode};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -16,7 +17,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::own_transaction;
 use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::update;
+use crate::codeverify::query::{update, update_one};
 use crate::codeverify::time::now;
 use crate::tenancy::sql::to_datum;
 
@@ -36,9 +37,12 @@ pub fn refresh(text: Option<&str>) -> Result<Value, Error> {
     // its rollback could undo, and nothing that the transaction which ends the session would have to wait for.
     let found = match judge() {
         Some((session, Decision::Exchange)) => {
-            lock(session.id);
+            let is_locked = lock(session.id);
             // Another may have exchanged it meanwhile.
-            judge()
+            match judge() {
+                Some((_, Decision::Exchange)) if !is_locked => fail_serialization(),
+                found => found,
+            }
         }
         found => found,
     };
@@ -70,15 +74,27 @@ fn refused(status: &str) -> Value {
 }
 
 /// Lets one exchange at a time go on, until the transaction ends. Above READ COMMITTED it is a serialization failure if the
-/// session has changed since the transaction's snapshot.
-fn lock(session_id: Uuid) {
+/// session has changed since the transaction's snapshot, and false if it was begun since then.
+fn lock(session_id: Uuid) -> bool {
     as_owner(|| {
-        update(
-            "SELECT FROM auth.sessions WHERE id = $1 FOR UPDATE",
+        update_one::<bool>(
+            "SELECT true FROM auth.sessions WHERE id = $1 FOR UPDATE",
             &[to_datum(session_id).into()],
-            |_| Ok(()),
-        );
-    });
+        )
+    })
+    .unwrap_or(false)
+}
+
+/// Ends the transaction as the server does for a row that it sees and may not change.
+fn fail_serialization() -> ! {
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
+        "could not serialize access: the session was begun after the transaction",
+        "refresh_session",
+    )
+    .set_hint("The transaction might succeed if retried.")
+    .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR report does not return")
 }
 
 fn exchange(session: &Session, token: &Token) -> Result<NewSession, Error> {
