@@ -255,12 +255,11 @@ class Preloaded(unittest.TestCase):
         with support.connect(OTHER) as connection:
             check(connection, key, 10)
         with support.connect("postgres") as connection:
-            began = time.monotonic()
+            # Either would be refused if a writer stayed for five seconds.
             connection.execute(f"CREATE DATABASE {OTHER}_copy TEMPLATE {OTHER}")
             with support.connect(OTHER) as other:
                 check(other, key, 10)
             connection.execute(f"DROP DATABASE {OTHER}")
-            self.assertLess(time.monotonic() - began, 8)
             support.drop_database(f"{OTHER}_copy")
             # The launcher goes on.
             with support.connect(DATABASE) as mine:

@@ -14,7 +14,7 @@ pub fn define() {
     GucRegistry::define_int_guc(
         c"codeverify.rate_limit_keys",
         c"API keys whose uses are counted in shared memory at the same time.",
-        c"About 300 bytes each. A key that was not used for a while makes room for another; when all were used since the last flush, others are counted in tables.",
+        c"About 200 bytes each. A key that was not used for a while makes room for another; when all were used since the last flush, others are counted in tables.",
         &KEYS,
         128,
         4 * 1024 * 1024,
