@@ -16,6 +16,9 @@ SELECT set_eq(
     $$SELECT s.name, s.context FROM pg_settings AS s WHERE s.name LIKE 'codeverify.%' AND s.context <> 'postmaster'$$,
     $$
         VALUES ('codeverify.api_key_id', 'superuser'),
+               ('codeverify.argon2_iterations', 'superuser'),
+               ('codeverify.argon2_memory', 'superuser'),
+               ('codeverify.argon2_parallelism', 'superuser'),
                ('codeverify.bound_identity', 'superuser'),
                ('codeverify.capture', 'superuser'),
                ('codeverify.deploy', 'superuser'),
