@@ -243,7 +243,9 @@ class Outcomes:
         self.assertEqual(set(answers), {"invalid_credentials", "locked"})
         self.assertLessEqual(heard, allowed)
         eventually(lambda: self.failures(email)[0] == heard, "as many are counted as were heard")
-        eventually(lambda: self.told(user_id, "wrong_password") == (heard, heard), "and told")
+        # Of so many at once some may not find a process: the server's log has what their rollback takes away.
+        logged = sum(user_id in line and "wrong_password" in line for line in self.log().splitlines())
+        eventually(lambda: self.told(user_id, "wrong_password") == (heard - logged, heard - logged), "and told")
 
     def test_twenty_sessions_at_once_are_all_counted(self):
         users = [self.new_user() for _ in range(20)]
@@ -437,9 +439,10 @@ class NotPreloaded(Outcomes, unittest.TestCase):
 
     def test_who_cannot_be_counted_does_not_log_in(self):
         email, _ = self.new_user()
-        NotPreloaded.settings = ("max_worker_processes=1",)
-        self.addCleanup(setattr, NotPreloaded, "settings", (WORKERS,))
+        # What is asked for last is done first.
         self.addCleanup(self.restart)
+        self.addCleanup(setattr, NotPreloaded, "settings", (WORKERS,))
+        NotPreloaded.settings = ("max_worker_processes=1",)
         # The server starts one that takes the only place.
         self.restart()
         connection = self.connect()

@@ -11,7 +11,7 @@ use crate::codeverify::query::{select_one, update, update_one};
 use crate::codeverify::time;
 use crate::tenancy::sql::{from_datum, to_datum};
 
-/// Failures of an account that nobody has tried since are forgotten after so many days; more of them never are.
+/// From so many on, the failures of an account are never forgotten; fewer are, after 30 days.
 const FEW_FAILURES: i32 = 5;
 
 /// The user whose account this is.

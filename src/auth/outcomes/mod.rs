@@ -26,7 +26,7 @@ use crate::codeverify::own_transaction::job::Job;
 use crate::codeverify::own_transaction::{self, Unavailable};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::settings;
-use crate::codeverify::shared_memory;
+use crate::codeverify::shared_memory::{self, databases};
 use crate::codeverify::time::now;
 
 pub use queue::{flush_outcomes, OUTCOMES};
@@ -133,7 +133,8 @@ pub fn count_unknown(what: Unknown) {
 }
 
 fn record_elsewhere(entry: &Entry) {
-    if shared_memory::is_available() && settings::own_transactions() {
+    let has_writer = shared_memory::is_available() && databases::is_writable();
+    if has_writer && settings::own_transactions() {
         queue::push(entry);
         return;
     }

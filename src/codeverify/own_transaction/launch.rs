@@ -10,8 +10,12 @@ use super::segment::{Segment, Stage};
 use super::Unavailable;
 use crate::codeverify::interrupts::check_for_interrupts;
 
-/// How long a caller waits for one of max_worker_processes to be free, and then for the worker to begin.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a caller waits for one of max_worker_processes to be free: some dozens of callers at once get their
+/// turn.
+const QUEUE_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long it waits for the worker to begin.
+const START_PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long it waits for the end: longer than the worker's own limit.
 const LONGEST: Duration = Duration::from_secs(10);
@@ -47,7 +51,7 @@ fn check_state() -> Result<(), Unavailable> {
 /// Asks the postmaster for a worker, again and again while all are taken.
 fn register(segment: &Segment) -> Result<Handle, Unavailable> {
     let mut worker = describe(segment);
-    let deadline = Instant::now() + PATIENCE;
+    let deadline = Instant::now() + QUEUE_PATIENCE;
     loop {
         let mut handle: Handle = ptr::null_mut();
         // SAFETY: both are live locals; the server copies the description.
@@ -104,7 +108,7 @@ fn wait_for_end(segment: &Segment, handle: Handle) -> Result<(), Unavailable> {
             return Err(Unavailable::Failed);
         }
         let patience = if stage == Stage::Waiting {
-            PATIENCE
+            START_PATIENCE
         } else {
             // From here on the job outlives its caller, who may be cancelled. Before, cancelling a statement
             // would be a way to leave nothing behind.

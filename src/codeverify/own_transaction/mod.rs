@@ -2,8 +2,8 @@
 //!
 //! A background worker is started for each job: it attaches to a segment of shared memory that holds the job,
 //! does it as codeverify_owner in a transaction of its own, commits, leaves its reply in the segment and ends.
-//! That needs no preloaded library, costs a process (about 4 ms), and one of max_worker_processes for as long
-//! as the job takes.
+//! That needs no preloaded library, costs a process (5 to 15 ms, most of it CPU time), and one of
+//! max_worker_processes for as long as the job takes.
 //!
 //! The job must not need a lock that its caller holds: the caller waits for the job, and the server sees no
 //! deadlock in that. The worker gives up on a lock after half a second, and the caller is told [`Unavailable`].
