@@ -141,10 +141,13 @@ fn check_uses(max_uses: Option<i32>, is_bound: bool) -> Result<i32, Error> {
 fn check_duration(expires_in: Option<Interval>) -> Result<Interval, Error> {
     expires_in
         .filter(|time| {
-            let fits = select_one::<bool>(
-                "SELECT $1 > interval '0' AND $1 <= interval '1 year'",
-                &[(*time).into()],
-            );
+            // Not with operators that the caller may have put on its path.
+            let fits = as_owner(|| {
+                select_one::<bool>(
+                    "SELECT $1 > interval '0' AND $1 <= interval '1 year'",
+                    &[(*time).into()],
+                )
+            });
             fits == Some(true)
         })
         .ok_or_else(|| invalid_request("expires_in must be more than 0 and at most a year"))
