@@ -129,6 +129,8 @@ pub enum Error {
     UnusableEncryptionKey { problem: &'static str },
     #[error("only codeverify_service may do this, outside of a context")]
     NotTheService,
+    #[error("only codeverify_admin may do this")]
+    NotTheAdministrator,
     #[error("the text is no hash of a password that can be verified")]
     InvalidPasswordHash,
     #[error("invalid request about a user: {problem}")]
@@ -202,7 +204,8 @@ impl Error {
             | Error::NotTrusted
             | Error::AnotherLedger
             | Error::NotYourUser
-            | Error::NotTheService => "VC014",
+            | Error::NotTheService
+            | Error::NotTheAdministrator => "VC014",
             Error::NoSuchOrganization { .. } => "VC015",
             Error::UnknownPermission { .. } => "VC017",
             Error::InvalidApiKeyRequest { .. } => "VC020",
@@ -303,6 +306,7 @@ impl Error {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
             }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
+            Error::NotTheAdministrator => "Connect as a login of codeverify_admin.".into(),
             Error::InvalidPasswordHash => {
                 "It must be a PHC string of Argon2 of at most 1 GB, 16 iterations and 16 lanes, or a bcrypt hash ($2a$, $2b$, $2y$) of cost 4 to 15.".into()
             }

@@ -88,7 +88,7 @@ fn failed(user_id: Uuid, reason: &str, ip_address: Option<&str>) {
 fn import_password_hash(user_id: Option<pgrx::Uuid>, hash: Option<&str>) {
     // The grant says so too, but default privileges of a database can widen grants.
     if !caller_has_role(c"codeverify_admin") {
-        raise(Error::NotYourUser);
+        raise(Error::NotTheAdministrator);
     }
     let user_id = or_raise(require_user_id(user_id));
     let hash = or_raise(
