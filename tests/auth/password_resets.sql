@@ -126,7 +126,8 @@ SELECT is_empty(
     'neither set or verified anything');
 SELECT bag_eq(
     $$SELECT l.actor_id, l.payload - 'at' FROM audits.audit_log AS l WHERE l.action = 'password.reset_failed' AND l.actor_id <> tap.id('owner of a')$$,
-    $$VALUES (tap.id('admin of a'), '{"reason": "expired"}'::jsonb)$$, 'the ledger tells it');
+    $$VALUES (tap.id('admin of a'), '{"reason": "expired"}'::jsonb), (tap.id('member of a'), '{"reason": "invalid"}')$$,
+    'the ledger tells it');
 
 -- Old ones are cleared away when the user asks again.
 UPDATE auth.password_resets SET created_at = now() - interval '3 days', expires_at = now() - interval '2 days' WHERE email = 'admin@a.test';
