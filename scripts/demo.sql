@@ -25,12 +25,26 @@ FROM pg_namespace AS n
 WHERE n.nspname NOT LIKE 'pg\_%' AND n.nspname NOT IN ('information_schema', 'public')
 ORDER BY n.nspname;
 
-\echo 2. An organization with its owner, a repository and an API key
+\echo 2. Felicia registers, shows that she reads her mail, and logs in
 \echo
-INSERT INTO auth.users (github_id, username, email)
-VALUES (3275593, 'felicia', 'felicia@example.org')
-RETURNING id AS owner_id
+SET ROLE codeverify_service;
+SELECT answer ->> 'user_id' AS owner_id, answer ->> 'verification_token' AS verification_token
+FROM auth.register_user('Felicia@Example.org', 'correct horse', 'felicia') AS answer
 \gset
+SELECT auth.link_identity(:'owner_id', github_id => 3275593)
+\g /dev/null
+SELECT auth.login('felicia@example.org', 'wrong horse') ->> 'status' AS wrong_password,
+       auth.login('felicia@example.org', 'correct horse') ->> 'status' AS too_early;
+SELECT auth.verify_email(:'verification_token') ->> 'status' AS verification;
+SELECT answer ->> 'status' AS status, answer ->> 'session_token' AS session_token, left(answer ->> 'session_token', 11) || '...' AS token
+FROM auth.login('felicia@example.org', 'correct horse', device_info => '{"browser": "Firefox"}', ip_address => '192.0.2.7') AS answer
+\gset
+\echo :status, session token :token
+\echo
+RESET ROLE;
+
+\echo 3. An organization with its owner, a repository and an API key
+\echo
 SELECT tenancy.create_organization('Django Software Foundation', 'django', 27804, :'owner_id') AS org_id
 \gset
 INSERT INTO scm.repositories (org_id, github_id, name, full_name)
@@ -48,7 +62,7 @@ JOIN auth.users AS u ON u.id = m.user_id
 JOIN scm.repositories AS r ON r.org_id = o.id
 JOIN auth.api_keys AS k ON k.org_id = o.id;
 
-\echo 3. A second organization, to be kept apart from the first
+\echo 4. A second organization, to be kept apart from the first
 \echo
 INSERT INTO auth.users (github_id, username, email)
 VALUES (16711, 'marek', 'marek@example.org')
@@ -64,7 +78,7 @@ SELECT name, login FROM tenancy.organizations ORDER BY name;
 DROP ROLE IF EXISTS demo_tenant;
 CREATE ROLE demo_tenant LOGIN IN ROLE codeverify_tenant;
 
-\echo 4. From here on as the login demo_tenant: without a key it sees nothing, and a wrong key changes nothing
+\echo 5. From here on as the login demo_tenant: without a key it sees nothing, and a wrong key changes nothing
 \echo
 \connect - demo_tenant
 SELECT current_user, count(*) AS repositories
@@ -73,7 +87,16 @@ FROM scm.repositories;
 SELECT answer ->> 'status' AS status
 FROM auth.authenticate_api_key('not-a-key', 'write') AS answer;
 
-\echo 5. The key authenticates, for one transaction; the Bandit log of Django 4.2.16 becomes findings
+\echo 6. The session opens a transaction for its user, in an organization that it names
+\echo
+BEGIN;
+SELECT auth.authenticate_session(:'session_token', :'org_id') ->> 'status' AS status;
+SELECT u.username, tenancy."current_role"() AS role, r.full_name AS repository
+FROM auth.users AS u
+CROSS JOIN scm.repositories AS r;
+COMMIT;
+
+\echo 7. The key authenticates, for one transaction; the Bandit log of Django 4.2.16 becomes findings
 \echo
 \set sarif `cat tests/data/sarif/bandit-django-4.2.16.sarif`
 BEGIN;
@@ -88,7 +111,7 @@ SELECT analysis.start_analysis(
 SELECT * FROM analysis.import_sarif(:'analysis_id', :'sarif');
 COMMIT;
 
-\echo 6. What was found
+\echo 8. What was found
 \echo
 BEGIN;
 SELECT answer ->> 'status' AS status
@@ -105,7 +128,7 @@ WHERE analysis_id = :'analysis_id' AND severity IN ('critical', 'high')
 ORDER BY severity, file_path, line_start
 LIMIT 8;
 
-\echo 7. Complete the analysis; the dashboard of the repository
+\echo 9. Complete the analysis; the dashboard of the repository
 \echo
 SELECT analysis.complete_analysis(:'analysis_id')
 \g /dev/null
@@ -114,7 +137,7 @@ SELECT full_name, latest_pr_number AS pull_request, latest_status AS status,
 FROM analysis.repository_dashboard;
 COMMIT;
 
-\echo 8. The second organization sees none of it
+\echo 10. The second organization sees none of it
 \echo
 BEGIN;
 SELECT answer ->> 'status' AS status,
@@ -126,7 +149,7 @@ SELECT (SELECT count(*) FROM tenancy.organizations) AS organizations,
        (SELECT count(*) FROM analysis.findings) AS findings;
 COMMIT;
 
-\echo 9. The ledger has an entry for every step, in hash chains
+\echo 11. The ledger has an entry for every step, in hash chains
 \echo
 \connect - :demo_superuser
 SELECT entity, action, count(*) AS entries
@@ -135,7 +158,7 @@ WHERE org_id = :'org_id'
 GROUP BY entity, action
 ORDER BY min(ts);
 
-\echo 10. A checkpoint of all chains, signed, for somebody outside to keep
+\echo 12. A checkpoint of all chains, signed, for somebody outside to keep
 \echo
 SELECT current_setting('data_directory') || '/demo_ledger.key' AS key_file
 \gset
@@ -146,7 +169,7 @@ SELECT audits.checkpoint() AS note
 \gset
 \echo :note
 
-\echo 11. A superuser, whom nothing stops, changes what an entry says and hides the traces: each shows
+\echo 13. A superuser, whom nothing stops, changes what an entry says and hides the traces: each shows
 \echo
 SELECT audits.verify() ->> 'verdict' AS verdict_before;
 

@@ -53,17 +53,12 @@ COMMENT ON FUNCTION auth.set_identity(uuid, bigint, text) IS
 CREATE FUNCTION auth.forget_verification()
 RETURNS trigger
 LANGUAGE plpgsql
-SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     NEW.verified := false;
-    -- Who reads the mail at the old address is not to set the password any more.
-    DELETE FROM auth.password_resets AS r
-    WHERE r.user_id = OLD.id
-      AND NOT r.used;
     RETURN NEW;
 END
 $function$;
 COMMENT ON FUNCTION auth.forget_verification() IS
-    'Trigger function of auth.users: an address that was changed is not verified, whoever changed it, and what was mailed to the old one to reset the password stops working.';
+    'Trigger function of auth.users: an address that was changed is not verified, whoever changed it and whatever they say of it.';

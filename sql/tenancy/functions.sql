@@ -113,15 +113,19 @@ COMMENT ON FUNCTION tenancy.add_member(uuid, uuid, text) IS
     'Changes the role of a member of the organization in context and returns the membership''s id. codeverify_service adds any user in this way; for everybody else a user joins by accepting an invitation. Takes the permission manage; own for the role owner. Raises VC012 for a user who is no member, VC013 for the last owner, who cannot be given a lesser role, VC014 or VC011 when the caller may not, VC015 for another organization. Example: SELECT tenancy.add_member(''0f0e...'', ''5a5b...'', ''developer'');';
 GRANT EXECUTE ON FUNCTION tenancy.add_member(uuid, uuid, text) TO codeverify_service, codeverify_tenant;
 
+-- With its owner's rights, since whoever may DELETE may also lock the table, and with it everybody who comes in.
 CREATE FUNCTION tenancy.remove_member(org_id uuid, user_id uuid)
 RETURNS boolean
 LANGUAGE plpgsql
+SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     DELETE FROM tenancy.org_memberships AS m
     WHERE m.org_id = remove_member.org_id
-      AND m.user_id = remove_member.user_id;
+      AND m.org_id = tenancy.current_org_id()
+      AND m.user_id = remove_member.user_id
+      AND tenancy.has_permission(CASE m.role WHEN 'owner' THEN 'own' ELSE 'manage' END);
     RETURN FOUND;
 END
 $function$;

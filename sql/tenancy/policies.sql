@@ -18,12 +18,13 @@ GRANT UPDATE (name, avatar_url, settings) ON tenancy.organizations TO codeverify
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
-    ('tenancy.org_memberships', 'read', NULL,     'manage', 'manage'),
+    ('tenancy.org_memberships', 'read', NULL,     'manage', NULL),
     ('tenancy.services',        'read', 'manage', 'manage', 'manage'),
     ('tenancy.environments',    'read', 'manage', 'manage', 'manage')
 ) AS t (target, selects, inserts, updates, deletes);
 
--- A membership is moved to another user or organization by making a new one.
+-- A membership is moved to another user or organization by making a new one. It is ended by tenancy.remove_member():
+-- a privilege on the whole table would let any tenant lock everybody out with LOCK TABLE.
 REVOKE UPDATE ON tenancy.org_memberships FROM codeverify_tenant;
 GRANT UPDATE (role) ON tenancy.org_memberships TO codeverify_tenant;
 
@@ -51,10 +52,3 @@ CREATE POLICY org_memberships_owner_update ON tenancy.org_memberships
     WITH CHECK (role <> 'owner' OR tenancy.has_permission('own'));
 COMMENT ON POLICY org_memberships_owner_update ON tenancy.org_memberships IS
     'Only an owner changes what an owner is, or makes a member one.';
-
-CREATE POLICY org_memberships_owner_delete ON tenancy.org_memberships
-    AS RESTRICTIVE
-    FOR DELETE
-    USING (role <> 'owner' OR tenancy.has_permission('own'));
-COMMENT ON POLICY org_memberships_owner_delete ON tenancy.org_memberships IS
-    'Only an owner removes an owner.';

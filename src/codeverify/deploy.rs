@@ -170,7 +170,6 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "auth/api_keys.sql",
     "auth/jwt_keys.sql",
     "auth/lockout.sql",
-    "auth/api_keys.sql",
     "auth/password_resets.sql",
     "auth/users.sql",
     "auth/passwords.sql",

@@ -77,6 +77,22 @@ pub unsafe fn content_of<'a>(jsonb: pg_sys::Datum) -> &'a [u8] {
     }
 }
 
+/// A jsonb in the current memory context, from what `content_of` gave.
+pub fn from_content(content: &[u8]) -> pg_sys::Datum {
+    let size = pg_sys::VARHDRSZ + content.len();
+    // SAFETY: the room is as large as what is written to it, and aligned for any type.
+    unsafe {
+        let value = pg_sys::palloc(size).cast::<pg_sys::varlena>();
+        pgrx::set_varsize_4b(value, size as i32);
+        std::ptr::copy_nonoverlapping(
+            content.as_ptr(),
+            pgrx::varlena::vardata_4b(value).cast_mut().cast(),
+            content.len(),
+        );
+        pg_sys::Datum::from(value)
+    }
+}
+
 /// Reads JSON text into a jsonb in the current memory context; None when it is no JSON that a jsonb can hold. What says
 /// something of the server and not of the text (the depth of its stack, its memory, a cancelled query) is an error.
 pub fn from_text(text: &str) -> Option<pg_sys::Datum> {

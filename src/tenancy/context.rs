@@ -1,9 +1,9 @@
 //! Sets the context of a transaction, once.
 
 use std::cell::Cell;
-use std::ffi::{CStr, CString};
+use std::ffi::{c_void, CStr, CString};
 
-use pgrx::{pg_sys, register_xact_callback, PgXactCallbackEvent};
+use pgrx::pg_sys;
 use uuid::Uuid;
 
 use super::permission::{MemberRole, Permission};
@@ -25,6 +25,20 @@ thread_local! {
     /// The first identity of the transaction: it outlives ROLLBACK TO SAVEPOINT and RESET ALL, because
     /// a cursor opened under it may too.
     static FIRST: Cell<Option<Identity>> = const { Cell::new(None) };
+    static IS_WATCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+unsafe extern "C-unwind" fn end_transaction(
+    event: pg_sys::XactEvent::Type,
+    _argument: *mut c_void,
+) {
+    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
+    if matches!(
+        event,
+        XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE
+    ) {
+        FIRST.set(None);
+    }
 }
 
 fn current() -> Option<Identity> {
@@ -43,14 +57,10 @@ pub fn set(identity: Identity) -> Result<(), Error> {
     if taken(FIRST.get()) || taken(current()) {
         return Err(Error::ContextConflict);
     }
-    if FIRST.replace(Some(identity)).is_none() {
-        for end in [
-            PgXactCallbackEvent::Commit,
-            PgXactCallbackEvent::Abort,
-            PgXactCallbackEvent::Prepare,
-        ] {
-            register_xact_callback(end, || FIRST.set(None));
-        }
+    FIRST.set(Some(identity));
+    if !IS_WATCHING.replace(true) {
+        // SAFETY: registered once for the life of the process, with a function that never fails.
+        unsafe { pg_sys::RegisterXactCallback(Some(end_transaction), std::ptr::null_mut()) };
     }
     // Setting costs more than asking, and most are as they should be: a key has no user, a user no key.
     if settings::org_id() != Some(identity.org_id) {

@@ -7,8 +7,8 @@ use super::context::{self, Identity};
 use super::permission::{MemberRole, Permission};
 use super::settings;
 use crate::codeverify::errors::Error;
+use crate::codeverify::latest::select_latest;
 use crate::codeverify::owner::{as_owner, caller_has_role};
-use crate::codeverify::query::select_one;
 use crate::codeverify::raise::{or_raise, raise};
 
 extension_sql_file!(
@@ -126,13 +126,12 @@ fn assume(org_id: Option<pgrx::Uuid>, user_id: default!(Option<pgrx::Uuid>, "NUL
 
 /// The role to act with: the member's own; without a user the trusted caller acts as an owner would.
 fn find_role(org_id: Uuid, user_id: Option<Uuid>) -> Result<MemberRole, Error> {
-    let organization = to_datum(org_id).into();
-    if select_one::<bool>(
-        "SELECT true FROM tenancy.organizations WHERE id = $1",
-        &[organization],
-    )
-    .is_none()
-    {
+    let exists = select_latest(
+        "SELECT FROM tenancy.organizations WHERE id = $1",
+        &[to_datum(org_id).into()],
+        |rows| rows.first().is_some(),
+    );
+    if !exists {
         return Err(Error::NoSuchOrganization {
             org_id: org_id.to_string(),
         });
@@ -140,9 +139,10 @@ fn find_role(org_id: Uuid, user_id: Option<Uuid>) -> Result<MemberRole, Error> {
     let Some(user_id) = user_id else {
         return Ok(MemberRole::Owner);
     };
-    select_one::<String>(
+    select_latest(
         "SELECT role FROM tenancy.org_memberships WHERE org_id = $1 AND user_id = $2",
         &[to_datum(org_id).into(), to_datum(user_id).into()],
+        |rows| rows.first()?.get::<String>(1),
     )
     .and_then(|name| name.parse().ok())
     .ok_or(Error::NotAMember {

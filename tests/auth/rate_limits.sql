@@ -3,6 +3,8 @@
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
+-- What a session counts must outlive rollbacks here too.
+SET LOCAL codeverify.own_transactions = on;
 
 INSERT INTO auth.api_keys (id, org_id, name, key_hash)
 SELECT tap.id(k.name), tap.id(right(k.name, 1)), k.name, encode(sha256(k.name::bytea), 'hex')

@@ -95,7 +95,7 @@ VALUES ('analysis.analyses', 'read', 'write', 'write', 'manage'),
            ('telemetry.code_events', 'read', 'ingest service', '', ''),
            ('telemetry.repo_metrics', 'read', 'service', 'service', 'service'),
            ('tenancy.environments', 'read', 'manage', 'manage', 'manage'),
-           ('tenancy.org_memberships', 'read', 'service', 'manage', 'manage'),
+           ('tenancy.org_memberships', 'read', 'service', 'manage', ''),
            ('tenancy.organizations', 'read', '', 'manage', ''),
            ('tenancy.services', 'read', 'manage', 'manage', 'manage');
 

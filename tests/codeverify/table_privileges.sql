@@ -143,7 +143,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('tenancy.coverage', 'codeverify_service', 'select'),
            ('tenancy.environments', 'codeverify_tenant', 'delete insert select update'),
            ('tenancy.org_memberships', 'codeverify_service', 'insert'),
-           ('tenancy.org_memberships', 'codeverify_tenant', 'delete select update(some)'),
+           ('tenancy.org_memberships', 'codeverify_tenant', 'select update(some)'),
            ('tenancy.organization_members', 'codeverify_tenant', 'select'),
            ('tenancy.organizations', 'codeverify_tenant', 'select update(some)'),
            ('tenancy.permissions', 'codeverify_admin', 'select'),

@@ -2,6 +2,10 @@
 """Attacks on logging in that take transactions of their own (33 of docs/security.md): guesses whose trace is to be undone,
 and tokens that are shown again. Once with the counters in shared memory and once with those in tables."""
 
+import base64
+import hmac
+import json
+import struct
 import sys
 import threading
 import time
@@ -289,6 +293,117 @@ def confuse_tokens(victims):
     print("- tokens of one kind open no door of another, and none that was changed opens any")
 
 
+def one_time_password(secret):
+    """What an authenticator app shows now (RFC 6238)."""
+    digest = hmac.digest(base64.b32decode(secret), struct.pack(">Q", int(time.time()) // 30), "sha1")
+    place = digest[-1] & 15
+    return f"{(int.from_bytes(digest[place:place + 4], 'big') & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def launder_guesses(victims):
+    """Who has a session and the password, and not the second factor, guesses at that and makes up for it with what only
+    takes the password."""
+    email = victims.make()
+    user_id = value(victims.superuser, "SELECT id FROM auth.users WHERE email = %s", email)
+    session = log_in(email)["session_token"]
+    secret = value(victims.superuser, "SELECT auth.enroll_totp(%s)", user_id)["secret"]
+    confirmed = value(victims.superuser, "SELECT auth.confirm_totp(%s, %s)", user_id, one_time_password(secret))
+    assert confirmed["status"] == "ok", confirmed
+
+    heard = 0
+    passwords = [PASSWORD, f"{PASSWORD} again"]
+    with attacker() as connection:
+        for turn in range(4):
+            connection.execute("BEGIN")
+            assert value(connection, "SELECT auth.authenticate_session(%s, %s)", session, victims.org)["status"] == "ok"
+            for guess in range(3):
+                answer = value(connection, "SELECT auth.disable_totp(%s, %s)", user_id, f"{turn}0000{guess}")
+                heard += answer["status"] == "invalid"
+            changed = value(
+                connection, "SELECT auth.change_password(%s, %s, %s)", user_id, passwords[turn % 2], passwords[1 - turn % 2])
+            connection.execute("COMMIT")
+            if changed["status"] == "locked":
+                break
+            value(connection, LOG_IN, email, passwords[1 - turn % 2])
+    check(heard <= 6, f"guesses at the second factor are not made up for by what takes the password alone: {heard} are heard")
+
+
+def undo_resets(victims):
+    """Who reads the user's mail has a reset token, which is not used up by a transaction that is rolled back."""
+    email = victims.make()
+    user_id = value(victims.superuser, "SELECT id FROM auth.users WHERE email = %s", email)
+    secret = value(victims.superuser, "SELECT auth.enroll_totp(%s)", user_id)["secret"]
+    confirmed = value(victims.superuser, "SELECT auth.confirm_totp(%s, %s)", user_id, one_time_password(secret))
+    assert confirmed["status"] == "ok", confirmed
+    with connect(DATABASE, user="login_service") as service:
+        token = value(service, "SELECT auth.request_password_reset(%s)", email)["token"]
+
+    heard = 0
+    with attacker() as connection:
+        for turn in range(4):
+            connection.execute("BEGIN")
+            done = value(connection, "SELECT auth.reset_password(%s, %s)", token, PASSWORD)
+            assert done["status"] == "ok", done
+            for guess in range(3):
+                answer = value(connection, "SELECT auth.login(%s, %s, %s)", email, PASSWORD, f"{turn}1111{guess}")
+                heard += answer["status"] == "totp_invalid"
+            connection.execute("ROLLBACK")
+    check(heard <= 6, f"nor by resetting the password again and again: {heard} are heard")
+
+
+def web_token(user_id, org_id, secret):
+    """A token of an issuer that shares its secret (RFC 7515, HS256)."""
+    def encode(data):
+        return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+    claims = {"iss": "https://login.test", "sub": str(user_id), "org_id": str(org_id), "exp": int(time.time()) + 600}
+    body = b".".join(encode(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return b".".join((body, encode(hmac.digest(secret.encode(), body, "sha256")))).decode()
+
+
+def come_back(victims):
+    """35: a member who was removed has a transaction open that began before, and so has the service that acts for them."""
+    email = victims.make()
+    user_id = value(victims.superuser, "SELECT id FROM auth.users WHERE email = %s", email)
+    secret = "a secret that is shared with an issuer"
+    value(victims.superuser, "SELECT auth.add_jwt_key('https://login.test', 'HS256', %s)", secret)
+    session = log_in(email)
+    victims.superuser.execute("UPDATE tenancy.org_memberships SET role = 'admin' WHERE user_id = %s", (user_id,))
+    with attacker() as connection:
+        connection.execute("BEGIN")
+        value(connection, "SELECT auth.authenticate_session(%s, %s)", session["session_token"], victims.org)
+        key = value(connection, "SELECT api_key FROM auth.create_api_key(%s, 'mine', '[\"admin\"]')", victims.org)
+        connection.execute("COMMIT")
+    doors = {
+        "a session": ("SELECT auth.authenticate_session(%s, %s)", (session["session_token"], victims.org)),
+        "an API key": ("SELECT auth.authenticate_api_key(%s)", (key,)),
+        "a web token": ("SELECT tenancy.authenticate_web_token(%s)", (web_token(user_id, victims.org, secret),)),
+    }
+    with attacker() as connection:
+        for name, (statement, parameters) in doors.items():
+            answer = value(connection, statement, *parameters)
+            if answer["status"] != "ok":
+                sys.exit(f"FAILED: {name} is not good while the user is a member: {answer}")
+    for level in "READ COMMITTED", "REPEATABLE READ", "SERIALIZABLE":
+        connections = {name: attacker() for name in doors}
+        connections["the service"] = connect(DATABASE, user="login_service")
+        for connection in connections.values():
+            connection.execute(f"BEGIN ISOLATION LEVEL {level}")
+            connection.execute("SELECT count(*) FROM tenancy.org_memberships")
+        victims.superuser.execute("DELETE FROM tenancy.org_memberships WHERE user_id = %s", (user_id,))
+        for name, (statement, parameters) in doors.items():
+            answer = value(connections[name], statement, *parameters)
+            if answer["status"] == "ok":
+                sys.exit(f"FAILED: {name} of a member who was removed opens an old transaction, {level}")
+        if fails(connections["the service"], "SELECT tenancy.assume(%s, %s)", victims.org, user_id) != "VC012":
+            sys.exit(f"FAILED: the service acts for a member who was removed, {level}")
+        for connection in connections.values():
+            connection.close()
+        victims.superuser.execute(
+            "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'admin')", (victims.org, user_id))
+    print("- a member who was removed comes back by no session, key, web token or service, in no transaction that was open")
+
+
 def attack(kind):
     print(f"-- {kind}")
     with connect("postgres") as connection:
@@ -314,7 +429,15 @@ def attack(kind):
                 END
                 $function$
             """)
+        key_file = f"{value(superuser, 'SHOW data_directory')}/encryption.key"
+        superuser.execute(
+            f"COPY (SELECT codeverify.create_encryption_key()) TO PROGRAM 'umask 077; cat > {key_file}'")
+        superuser.execute(f"ALTER DATABASE {DATABASE} SET codeverify.encryption_key_file = '{key_file}'")
+    with connect(DATABASE) as superuser:
         victims = Victims(superuser)
+        launder_guesses(victims)
+        undo_resets(victims)
+        come_back(victims)
         guess_without_a_trace(victims)
         guess_at_once(victims)
         show_old_tokens(victims)

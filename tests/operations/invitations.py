@@ -222,7 +222,7 @@ class Races(unittest.TestCase):
                 keys = [random_key() for _ in range(count)]
                 started = time.monotonic()
                 statuses = connection.execute(
-                    "SELECT DISTINCT auth.authenticate_api_key(k) ->> 'status' FROM unnest(%s) AS k", (keys,)).fetchall()
+                    "SELECT DISTINCT auth.authenticate_api_key(k) ->> 'status' FROM unnest(%s::text[]) AS k", (keys,)).fetchall()
                 self.assertEqual(statuses, [("invalid",)])
                 return (time.monotonic() - started) / count
 

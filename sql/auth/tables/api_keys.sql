@@ -2,7 +2,8 @@ CREATE TABLE auth.api_keys (
     id                  uuid        NOT NULL DEFAULT gen_random_uuid(),
     org_id              uuid        NOT NULL DEFAULT tenancy.current_org_id(),
     name                text,
-    key_hash            text        NOT NULL,
+    -- Looked up at every authentication: bytes are compared faster than letters of a language.
+    key_hash            text        COLLATE "C" NOT NULL,
     key_prefix          text,
     scopes              jsonb       NOT NULL DEFAULT '["read"]',
     expires_at          timestamptz,
@@ -13,7 +14,7 @@ CREATE TABLE auth.api_keys (
     parent_id           uuid,
     revoked_at          timestamptz,
     rotated_at          timestamptz,
-    previous_key_hash   text,
+    previous_key_hash   text        COLLATE "C",
     previous_expires_at timestamptz,
     CONSTRAINT api_keys_pkey PRIMARY KEY (id),
     CONSTRAINT api_keys_org_id_id_key UNIQUE (org_id, id),

@@ -16,6 +16,6 @@ CREATE INDEX login_attempts_last_failed_at_idx
 COMMENT ON TABLE auth.login_attempts IS 'Failed log-ins in a row by account, whether it exists or not, and by IP address. Kept outside the transactions that log in; a rollback forgets nothing.';
 COMMENT ON COLUMN auth.login_attempts.subject_hash IS 'SHA-256 of the kind and the normalised address: mail address or IP address, 64 hexadecimal digits.';
 COMMENT ON COLUMN auth.login_attempts.kind IS 'account or ip_address.';
-COMMENT ON COLUMN auth.login_attempts.failures IS 'Failures since the last success.';
+COMMENT ON COLUMN auth.login_attempts.failures IS 'Attempts since the last success that failed or are under way.';
 COMMENT ON COLUMN auth.login_attempts.last_failed_at IS 'When the last failure was.';
-COMMENT ON COLUMN auth.login_attempts.locked_until IS 'No attempt is heard before this time; NULL when any is.';
+COMMENT ON COLUMN auth.login_attempts.locked_until IS 'No attempt is heard before this time; NULL when any is. 9999-01-01 for an account that takes a password reset.';

@@ -64,7 +64,7 @@ COMMENT ON COLUMN auth.users.role IS 'Role on the platform: admin, user or viewe
 COMMENT ON COLUMN auth.users.verified IS 'Whether the e-mail address has been verified.';
 COMMENT ON COLUMN auth.users.totp_secret IS 'Seed of time-based one-time passwords, encrypted by the file of codeverify.encryption_key_file; NULL without a second factor. Not readable by tenants.';
 COMMENT ON COLUMN auth.users.failed_login_attempts IS 'Failed log-ins since the last successful one.';
-COMMENT ON COLUMN auth.users.locked_until IS 'No log-in before this time; NULL when the account is not locked.';
+COMMENT ON COLUMN auth.users.locked_until IS 'No log-in before this time; NULL when the account is not locked. 9999-01-01 for one that takes a password reset.';
 COMMENT ON COLUMN auth.users.settings IS 'Preferences, a JSON object.';
 COMMENT ON COLUMN auth.users.password_changed_at IS 'When the password was last set; NULL for a user without a password.';
 COMMENT ON COLUMN auth.users.totp_confirmed_at IS 'When the second factor came into force; NULL while there is none or its first code is awaited.';

@@ -1,5 +1,6 @@
 //! API keys: programs that act for an organization.
 
+mod known;
 pub mod outcome;
 pub mod scopes;
 pub mod sql;

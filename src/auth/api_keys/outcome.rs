@@ -1,8 +1,5 @@
-//! Tells what became of a key that was shown, not each time: once a minute for each key. Shared memory, where there
-//! is any, counts what is not told at once.
-
-use std::cell::RefCell;
-use std::collections::HashMap;
+//! Tells what became of a key that was shown, not each time: once a minute for each key. Where the library is preloaded,
+//! it is counted in shared memory and told by a writer; elsewhere by the session itself.
 
 use pgrx::pg_sys;
 use serde_json::{json, Value};
@@ -11,23 +8,14 @@ use uuid::Uuid;
 use super::stored::StoredKey;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
 use crate::auth::rate_limits::uses;
+use crate::auth::told::was_told;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::own_transactions;
-use crate::codeverify::time;
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
 
 const MINUTE: i64 = 60 * 1_000_000;
-
-/// How many refusals a session keeps in mind. Whoever has more keys than this refused by one session is told of
-/// more often.
-const MOST_REFUSALS: usize = 256;
-
-thread_local! {
-    /// When a refusal was last told. Not in a table: a caller who rolls back would make it forgotten.
-    static REFUSALS: RefCell<HashMap<(Uuid, &'static str), i64>> = RefCell::default();
-}
 
 /// Tells that a key was accepted, and stamps it, if a minute has passed since that was done last. Never waits for
 /// another user of the key.
@@ -64,7 +52,7 @@ pub fn note_refusal(key: &StoredKey, reason: &'static str) {
     if own_transactions() && uses::note_refusal(key.id, key.org_id, reason) {
         return;
     }
-    if is_told(key.id, reason) {
+    if was_told((key.id, None, reason)) {
         return;
     }
     record_failure(&outcome(
@@ -72,21 +60,6 @@ pub fn note_refusal(key: &StoredKey, reason: &'static str) {
         "api_key.refused",
         json!({ "reason": reason }),
     ));
-}
-
-fn is_told(key_id: Uuid, reason: &'static str) -> bool {
-    let now = time::stored_now();
-    REFUSALS.with_borrow_mut(|refusals| {
-        let told = refusals.get(&(key_id, reason)).copied();
-        if told.is_some_and(|told| told > now.saturating_sub(MINUTE)) {
-            return true;
-        }
-        if refusals.len() >= MOST_REFUSALS {
-            refusals.clear();
-        }
-        refusals.insert((key_id, reason), now);
-        false
-    })
 }
 
 /// Tells what somebody did to a key.

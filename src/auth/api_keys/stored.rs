@@ -2,14 +2,16 @@
 //! transaction whose snapshot still shows it good.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use pgrx::FromDatum;
 use uuid::Uuid;
 
+use super::known::Known;
 use super::scopes::Scopes;
 use crate::auth::tokens::Token;
 use crate::codeverify::index_lookup::{Key, Remembered, Row};
-use crate::codeverify::jsonb::text_of;
+use crate::codeverify::jsonb::content_of;
 use crate::tenancy::permission::MemberRole;
 use crate::tenancy::sql::from_datum;
 
@@ -58,8 +60,8 @@ thread_local! {
 pub struct StoredKey {
     pub id: Uuid,
     pub org_id: Uuid,
-    /// As JSON text.
-    pub scopes_json: String,
+    /// As a jsonb is stored.
+    scopes: Vec<u8>,
     pub created_by: Option<Uuid>,
     pub parent_id: Option<Uuid>,
     is_revoked: bool,
@@ -130,8 +132,9 @@ impl StoredKey {
             .flatten()
     }
 
-    pub fn scopes(&self) -> Scopes {
-        Scopes::stored(&self.scopes_json)
+    /// What its scopes say.
+    pub fn known(&self) -> Rc<Known> {
+        Known::of(self.id, self.org_id, &self.scopes)
     }
 
     /// The role that the key acts with at a time: what its scopes say, but no more than whoever made it has in the
@@ -196,10 +199,10 @@ fn read(row: &Row, columns: &[i16; 9]) -> Option<StoredKey> {
     Some(StoredKey {
         id: uuid(row, id)?,
         org_id: uuid(row, org_id)?,
-        // SAFETY: the column is a jsonb, and its text is copied while the row is pinned.
-        scopes_json: row
+        // SAFETY: the column is a jsonb, which is copied while the row is pinned.
+        scopes: row
             .get(scopes)
-            .map(|datum| unsafe { text_of(datum) }.to_owned())?,
+            .map(|datum| unsafe { content_of(datum) }.to_vec())?,
         created_by: uuid(row, created_by),
         parent_id: uuid(row, parent_id),
         is_revoked: row.get(revoked_at).is_some(),

@@ -14,6 +14,7 @@ pub mod sql;
 pub mod subject;
 
 use pgrx::pg_sys;
+use uuid::Uuid;
 
 use self::policy::NEVER;
 use self::request::{Answer, Step, Subjects};
@@ -58,6 +59,22 @@ pub fn begin(account: &str, ip_address: Option<&str>) -> Verdict {
             until: Some(until).filter(|until| *until < NEVER),
         },
     }
+}
+
+/// Begins an attempt at the second factor of a user. Those are counted by themselves: whoever can change the password,
+/// or set it by a mail, and so makes the account's failures forgotten, has no more guesses for it.
+pub fn begin_second_factor(user_id: Uuid) -> Verdict {
+    begin(&second_factor_of(user_id), None)
+}
+
+/// Forgets failures at the second factor, as when it is taken away.
+pub fn unlock_second_factor(user_id: Uuid) {
+    unlock(&second_factor_of(user_id));
+}
+
+/// No account has this name: there is no space in one.
+fn second_factor_of(user_id: Uuid) -> String {
+    format!("second factor of {user_id}")
 }
 
 impl Attempt {

@@ -27,6 +27,7 @@ fn unlock_user(user_id: Option<pgrx::Uuid>) -> JsonB {
         return JsonB(json!({ "status": "unknown_user" }));
     };
     lockout::unlock(&email);
+    lockout::unlock_second_factor(user_id);
     record_success(&Outcome {
         resource_id: Some(user_id),
         user_id: settings::user_id(),

@@ -100,6 +100,7 @@ pub fn attempt(request: &Request) -> Result<Answer, Error> {
     let refused = match totp::check(account.user_id, request.totp_code) {
         totp::Check::Required => Some(Answer::TotpRequired),
         totp::Check::Invalid => Some(Answer::TotpInvalid),
+        totp::Check::Locked { until } => Some(Answer::Locked { until }),
         totp::Check::NotEnrolled | totp::Check::Accepted if !account.verified => {
             Some(Answer::Unverified)
         }

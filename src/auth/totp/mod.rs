@@ -11,6 +11,7 @@ pub mod sql;
 use uuid::Uuid;
 
 use self::factor::{Factor, State};
+use super::lockout::{self, Verdict};
 
 /// What a log-in may make of a code, after the password was right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +23,10 @@ pub enum Check {
     Invalid,
     /// The code is used up.
     Accepted,
+    /// The code was not looked at, since too many were wrong: not before this time, in microseconds since 1970.
+    Locked {
+        until: Option<i64>,
+    },
 }
 
 /// Checks a code of a user: of the app, or for recovery. A right one locks the user's row, so that of several log-ins
@@ -33,8 +38,15 @@ pub fn check(user_id: Uuid, code: Option<&str>) -> Check {
     let Some(code) = code.filter(|code| !code.trim().is_empty()) else {
         return Check::Required;
     };
+    let attempt = match lockout::begin_second_factor(user_id) {
+        Verdict::Go(attempt) => attempt,
+        Verdict::Locked { until } => return Check::Locked { until },
+    };
     match Factor::prove(user_id, State::InForce, code) {
-        Ok(Some(_)) => Check::Accepted,
+        Ok(Some(_)) => {
+            attempt.succeed();
+            Check::Accepted
+        }
         // Also for one who has just given it up: the code was checked against what is no more.
         Ok(None) | Err(_) => Check::Invalid,
     }

@@ -12,7 +12,7 @@ use crate::auth::caller;
 use crate::auth::lockout::{self, Attempt, Verdict};
 use crate::auth::login::retry_at;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
-use crate::auth::users::{require_user_id, User};
+use crate::auth::users::require_user_id;
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::{or_raise, raise};
 use crate::tenancy::settings;
@@ -101,6 +101,7 @@ fn reset_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
     if !or_raise(Factor::lock(user_id)).remove() {
         return status("not_enrolled");
     }
+    lockout::unlock_second_factor(user_id);
     succeeded("totp.disabled", user_id, json!({ "reset": true }));
     status("ok")
 }
@@ -139,10 +140,9 @@ fn after_proof(
     then(&factor)
 }
 
-/// Begins an attempt at the account, before anything of it is locked: whoever counts it waits for no lock of ours.
+/// Begins an attempt, before anything of the user is locked: whoever counts it waits for no lock of ours.
 fn begin(user_id: Uuid) -> Result<Attempt, JsonB> {
-    let account = or_raise(User::find(user_id)).account(user_id);
-    match lockout::begin(&account, caller::ip_address(None).as_deref()) {
+    match lockout::begin_second_factor(user_id) {
         Verdict::Go(attempt) => Ok(attempt),
         Verdict::Locked { until } => Err(JsonB(json!({
             "status": "locked",

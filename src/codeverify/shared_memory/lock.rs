@@ -9,11 +9,6 @@ use pgrx::pg_sys;
 pub struct Locks(*mut pg_sys::LWLockPadded);
 
 impl Locks {
-    /// None yet.
-    pub const fn none() -> Locks {
-        Locks(std::ptr::null_mut())
-    }
-
     /// Those of a tranche that was asked for by name.
     ///
     /// # Safety

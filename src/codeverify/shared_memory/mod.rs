@@ -5,7 +5,7 @@
 //! writes what has changed there. Without preloading nothing of this exists: `is_available()` says so,
 //! and each subject then has a slower way that works on tables.
 //!
-//! Three shapes, each a `static` of the module whose subject it is, all of them listed in [`REGIONS`]:
+//! Two shapes, each a `static` of the module whose subject it is, all of them listed in [`REGIONS`]:
 //!
 //! - [`table::Table`]: slots found by [`slots::Key`] (a database and 128 bits), of a type of atomics
 //!   ([`slots::Value`]). Looked up under a shared lock; an exclusive one is taken to insert. A slot that was
@@ -29,9 +29,7 @@
 //!   ATTEMPTS.settle(database, changed.iter().map(|one| (one.id, one.version)));
 //!   ```
 //! - [`queue::Queue`]: records of up to about a kilobyte, such as JSON, that a flush step takes out.
-//! - [`counters::Counters`]: numbers of each database that are added to, and taken out by a flush step.
 
-pub mod counters;
 pub mod databases;
 pub mod lock;
 pub mod queue;

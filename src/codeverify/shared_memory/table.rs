@@ -222,18 +222,6 @@ impl<V: Value> Table<V> {
         }
     }
 
-    /// Frees a key's slot, with what was not flushed.
-    pub fn remove(&self, key: Key) {
-        if self.is_placed() {
-            let (partition, set, _) = self.place_of(key);
-            let _lock = self.exclude(partition);
-            if let Some(slot) = find(self.set(partition, set), key) {
-                slot.free();
-                self.count_eviction();
-            }
-        }
-    }
-
     /// What has to be flushed of a database, at most `limit` of it, as `read` sees it.
     pub fn collect<S>(
         &self,
