@@ -284,6 +284,8 @@ mod tests {
             "attestations.verification_attestations.prev_hash",
             "auth.api_key_rate_buckets.api_key_id",
             "auth.api_keys.key_prefix",
+            "auth.jwt_keys.key_id",
+            "auth.jwt_keys.public_key",
             "experiments_v1.blacklist.config_hash",
             "integrations.inbound_deliveries.payload_hash",
             "production.code_review_results.code_language",
