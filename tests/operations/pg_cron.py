@@ -14,6 +14,11 @@ UNBOUND = "cv_cron_unbound"
 NOTE = "INSERT INTO public.note SELECT {}, count(DISTINCT org_id), min(org_id::text), count(*) FROM tenancy.services"
 
 
+SHARE = support.subprocess.run([support.PG_CONFIG, "--sharedir"], check=True, capture_output=True, text=True).stdout.strip()
+if not (support.Path(SHARE) / "extension" / "pg_cron.control").exists():
+    support.sys.exit("the server has no pg_cron: run scripts/setup")
+
+
 class Jobs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
