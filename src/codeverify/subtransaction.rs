@@ -25,7 +25,7 @@ pub fn keep_if<T>(keeps: bool, work: impl FnOnce() -> T) -> T {
 
 /// As PL/pgSQL does for a block with EXCEPTION: the subtransaction is ended on every way out, so that whoever
 /// handles an error finds its own the innermost one again.
-fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, CaughtError> {
+fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, Box<CaughtError>> {
     // SAFETY: the memory context and the resource owner are put back, since the subtransaction has its own.
     let (context, owner) = unsafe {
         let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -34,7 +34,7 @@ fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, CaughtError> {
         before
     };
     let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
-        .catch_others(Err)
+        .catch_others(|error| Err(Box::new(error)))
         .execute();
     // SAFETY: ends the subtransaction that was begun above, which is the innermost one: those that `work` begins
     // it ends.

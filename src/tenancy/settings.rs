@@ -57,7 +57,10 @@ pub fn member_role() -> Option<MemberRole> {
 /// nothing is added to it from here.
 fn bound() -> Option<Binding> {
     let binding = BOUND.get()?;
-    let has_context = ORG.get().is_some() || USER.get().is_some() || ROLE.get().is_some();
+    let has_context = ORG.get().is_some()
+        || USER.get().is_some()
+        || ROLE.get().is_some()
+        || API_KEY.get().is_some();
     if has_context {
         None
     } else {

@@ -11,7 +11,7 @@ import ledger_support as support
 DATABASE = "cv_cron"
 BOUND = "cv_cron_bound"
 UNBOUND = "cv_cron_unbound"
-NOTE = "INSERT INTO public.note SELECT current_user, count(DISTINCT org_id), min(org_id::text), count(*) FROM tenancy.services"
+NOTE = "INSERT INTO public.note SELECT {}, count(DISTINCT org_id), min(org_id::text), count(*) FROM tenancy.services"
 
 
 class Jobs(unittest.TestCase):
@@ -36,34 +36,30 @@ class Jobs(unittest.TestCase):
         cls.superuser.execute(f"GRANT INSERT ON public.note TO {BOUND}, {UNBOUND}")
 
     def schedule(self, login, command):
+        # One job of a name is there for each login: another of that name would take its place.
         return support.value(
-            self.superuser, "SELECT cron.schedule_in_database(%s, '* * * * *', %s, %s, %s)", f"as {login}", command, DATABASE, login)
+            self.superuser, "SELECT cron.schedule_in_database(%s, '* * * * *', %s, %s, %s)", command, command, DATABASE, login)
 
     def notes(self):
         return {row[0]: row[1:] for row in self.superuser.execute("SELECT DISTINCT * FROM public.note")}
 
     def test_each_job_sees_what_its_login_sees(self):
-        jobs = [self.schedule(login, NOTE) for login in (BOUND, UNBOUND, "postgres")]
-        ours = str(self.tenants[0].org_id)
-        stolen = self.schedule(
-            BOUND, f"SET codeverify.bound_identity = '{self.tenants[1].org_id}/owner'; UPDATE tenancy.services SET name = 'stolen'")
+        jobs = [self.schedule(login, NOTE.format("current_user")) for login in (BOUND, UNBOUND, "postgres")]
+        ours, theirs = (str(tenant.org_id) for tenant in self.tenants)
+        # The library is not loaded yet: anybody may set what is a placeholder, and it comes to nothing.
+        jobs.append(self.schedule(BOUND, f"SET codeverify.bound_identity = '{theirs}/owner'; " + NOTE.format("'forger'")))
         deadline = time.monotonic() + 90
-        while len(self.notes()) < 3 or self.status(stolen) != "failed":
+        while len(self.notes()) < len(jobs):
             self.assertLess(time.monotonic(), deadline, f"the jobs do not run: {self.details()}")
             time.sleep(0.5)
-        for job in (*jobs, stolen):
+        for job in jobs:
             self.superuser.execute("SELECT cron.unschedule(%s::bigint)", (job,))
-        notes = self.notes()
-        self.assertEqual(notes[BOUND], (1, ours, 2), "the job of a bound login sees its tenant")
-        self.assertEqual(notes[UNBOUND], (0, None, 0), "that of an unbound one sees nobody")
-        self.assertEqual(notes["postgres"][0], 2, "that of a superuser sees everybody")
-        self.assertEqual(
-            support.value(self.superuser, "SELECT count(*) FROM tenancy.services WHERE name = 'stolen' AND org_id <> %s", ours), 0)
-
-    def status(self, job):
-        row = self.superuser.execute(
-            "SELECT status FROM cron.job_run_details WHERE jobid = %s ORDER BY runid DESC LIMIT 1", (job,)).fetchone()
-        return row and row[0]
+        self.assertEqual(self.notes(), {
+            BOUND: (1, ours, 2),
+            "forger": (1, ours, 2),
+            UNBOUND: (0, None, 0),
+            "postgres": (2, min(ours, theirs), 4),
+        })
 
     def details(self):
         return self.superuser.execute("SELECT command, status, return_message FROM cron.job_run_details").fetchall()

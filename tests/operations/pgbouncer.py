@@ -20,7 +20,10 @@ DATABASE = "cv_pgbouncer"
 LOGIN = "cv_pool"
 BOUND = "cv_pool_bound"
 TRANSACTIONS = support.size(10_000)
-AUTHENTICATE = "SELECT auth.authenticate_api_key(%s) ->> 'status'"
+AUTHENTICATE = {
+    "key": "SELECT auth.authenticate_api_key(%s) ->> 'status'",
+    "session": "SELECT auth.authenticate_session(%s) ->> 'status'",
+}
 SEEN = """
     SELECT pg_backend_pid(), tenancy.current_org_id(),
            (SELECT array_agg(DISTINCT s.org_id) FROM tenancy.services AS s), (SELECT count(*) FROM tenancy.services)
@@ -92,6 +95,19 @@ class World:
     """Two tenants with rows and a key each, and the logins of the pool."""
 
 
+def create_key(superuser, tenant):
+    return support.value(superuser, "SELECT api_key FROM auth.create_api_key(%s, 'key', '[\"write\"]')", tenant.org_id)
+
+
+def open_session(superuser, tenant):
+    email, password = f"{tenant.org_id}@example.org", "correct horse battery staple"
+    user = support.value(superuser, "SELECT auth.register_user(%s, %s)", email, password)
+    superuser.execute("SELECT auth.verify_email(%s)", (user["verification_token"],))
+    superuser.execute(
+        "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'developer')", (tenant.org_id, user["user_id"]))
+    return support.value(superuser, "SELECT auth.login(%s, %s)", email, password)["session_token"]
+
+
 def setUpModule():
     support.create_database(DATABASE)
     unittest.addModuleCleanup(support.drop_logins)
@@ -104,13 +120,12 @@ def setUpModule():
             superuser.execute(f"CREATE ROLE {login} LOGIN IN ROLE codeverify_tenant")
             unittest.addModuleCleanup(support.drop_login, login)
         superuser.execute("SELECT tenancy.bind_role(%s, %s)", (BOUND, World.tenants[0].org_id))
-        World.keys = []
+        World.secrets = []
         for tenant in World.tenants:
             superuser.execute(
                 "INSERT INTO tenancy.services (org_id, name) SELECT %s, 'service ' || n FROM generate_series(1, %s) AS n",
                 (tenant.org_id, ROWS))
-            World.keys.append(support.value(
-                superuser, "SELECT api_key FROM auth.create_api_key(%s, 'key', '[\"write\"]')", tenant.org_id))
+            World.secrets.append({"key": create_key(superuser, tenant), "session": open_session(superuser, tenant)})
 
 
 class Fixture(unittest.TestCase, World):
@@ -133,8 +148,8 @@ class Fixture(unittest.TestCase, World):
             "they share a connection")
         return one, other
 
-    def authenticate(self, connection, number):
-        self.assertEqual(support.value(connection, AUTHENTICATE, self.keys[number]), "ok")
+    def authenticate(self, connection, number, kind="key"):
+        self.assertEqual(support.value(connection, AUTHENTICATE[kind], self.secrets[number][kind]), "ok")
 
 
 class Tenants(Fixture):
@@ -145,7 +160,7 @@ class Tenants(Fixture):
         turns = -(-TRANSACTIONS // CLIENTS)
 
         def client(number):
-            which = number % 3
+            which, kind = number % 3, ("key", "session")[number // 3 % 2]
             tenant = self.tenants[which] if which < 2 else None
             expected = (tenant.org_id, [tenant.org_id], ROWS) if tenant else (None, None, 0)
             count = 0
@@ -154,7 +169,7 @@ class Tenants(Fixture):
                     for turn in range(turns):
                         with connection.transaction(force_rollback=turn % 5 == 0), connection.pipeline():
                             if tenant:
-                                status = connection.execute(AUTHENTICATE, (self.keys[which],))
+                                status = connection.execute(AUTHENTICATE[kind], (self.secrets[which][kind],))
                             seen = connection.execute(SEEN)
                         if tenant and status.fetchone() != ("ok",):
                             faults.append("a key was refused")

@@ -70,6 +70,12 @@ class Requests(unittest.TestCase):
         cls.superuser.execute(f"ALTER DATABASE {DATABASE} SET codeverify.encryption_key_file = '{path}'")
         cls.superuser.execute(f"SET codeverify.encryption_key_file = '{path}'")
 
+    def add_viewer(self, org_id, user_id):
+        self.superuser.execute("INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'viewer')", (org_id, user_id))
+
+    def remove_member(self, org_id, user_id):
+        self.superuser.execute("DELETE FROM tenancy.org_memberships WHERE org_id = %s AND user_id = %s", (org_id, user_id))
+
     def token(self, number=0, **claims):
         tenant = self.tenants[number]
         return sign({
@@ -121,22 +127,22 @@ class Requests(unittest.TestCase):
 
     def test_the_role_is_the_memberships(self):
         viewer = support.value(self.superuser, "INSERT INTO auth.users (username) VALUES ('viewer') RETURNING id")
-        self.superuser.execute("SELECT tenancy.add_member(%s, %s, 'viewer')", (self.tenants[0].org_id, viewer))
+        self.add_viewer(self.tenants[0].org_id, viewer)
         token = self.token(sub=str(viewer), member_role="owner")
         self.assertEqual(self.request("SELECT tenancy.\"current_role\"()", token), [("viewer",)])
-        self.superuser.execute("SELECT tenancy.remove_member(%s, %s)", (self.tenants[0].org_id, viewer))
+        self.remove_member(self.tenants[0].org_id, viewer)
         self.assertEqual(self.organizations(token), 403)
 
     def test_an_organization_may_be_named_beside_the_token(self):
         ours, theirs = self.tenants
         token = self.token(org_id=None)
         self.assertEqual(self.organizations(token), [ours.org_id], "the only one")
-        self.superuser.execute("SELECT tenancy.add_member(%s, %s, 'viewer')", (theirs.org_id, ours.owner_id))
+        self.add_viewer(theirs.org_id, ours.owner_id)
         self.assertEqual(self.organizations(token), 403, "there are two")
         for tenant in self.tenants:
             self.assertEqual(self.organizations(token, **{"x-organization-id": str(tenant.org_id)}), [tenant.org_id])
         self.assertEqual(self.organizations(self.token(), **{"x-organization-id": str(theirs.org_id)}), 403, "the token names another")
-        self.superuser.execute("SELECT tenancy.remove_member(%s, %s)", (theirs.org_id, ours.owner_id))
+        self.remove_member(theirs.org_id, ours.owner_id)
         self.assertEqual(self.organizations(token, **{"x-organization-id": str(theirs.org_id)}), 403)
 
     # ---- who does not
