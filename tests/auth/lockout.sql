@@ -50,15 +50,28 @@ AS $function$
     WHERE a.subject_hash = tap.hash('account', name || '@lockout.test')
 $function$;
 
+-- A second may pass between two statements of a busy server: this puts an end of a lock off that a test counts on, and
+-- what it is measured from with it.
+CREATE PROCEDURE tap.hold_locks()
+LANGUAGE sql
+AS $procedure$
+    UPDATE auth.login_attempts
+    SET last_failed_at = last_failed_at + interval '1 hour', locked_until = locked_until + interval '1 hour'
+    WHERE locked_until IS NOT NULL
+$procedure$;
+
 -- Five are heard, whoever they are about.
 CALL tap.act();
-SELECT results_eq(
-    format($$SELECT tap.login(%L, CASE WHEN n < 7 THEN 'wrong' ELSE 'correct horse' END) FROM generate_series(1, 7) AS n$$, n.name),
-    $$SELECT unnest(array_fill('invalid_credentials'::text, ARRAY[5]) || array_fill('locked'::text, ARRAY[2]))$$,
-    format('after five failures %s waits, whatever the password', n.name))
-FROM unnest(ARRAY['ada', 'nobody']) AS n (name);
+SELECT is(tap.login(a.name), 'invalid_credentials', format('failure %s of %s is heard', a.number, a.name))
+FROM (SELECT n.name, f.number FROM unnest(ARRAY['ada', 'nobody']) AS n (name), generate_series(1, 5) AS f (number)) AS a;
+RESET SESSION AUTHORIZATION;
+CALL tap.hold_locks();
+CALL tap.act();
+SELECT is(tap.login(n.name, p.password), 'locked', format('after five %s waits, with the password %s', n.name, p.password))
+FROM unnest(ARRAY['ada', 'nobody']) AS n (name), unnest(ARRAY['wrong', 'correct horse']) AS p (password);
 SELECT ok(
-    (auth.login('ada@lockout.test', 'wrong') ->> 'retry_at')::timestamptz BETWEEN clock_timestamp() - interval '10 seconds' AND clock_timestamp() + interval '1 second',
+    (auth.login('ada@lockout.test', 'wrong') ->> 'retry_at')::timestamptz
+        BETWEEN now() + interval '1 hour' AND clock_timestamp() + interval '1 hour 1 second',
     'and is told until when');
 SELECT is(tap.login('ben', 'correct horse'), 'ok', 'others do not');
 
@@ -68,7 +81,7 @@ SELECT results_eq(
     $$VALUES (5, interval '1 second')$$, 'what is refused is not counted: the delay is a second');
 SELECT results_eq(
     $$
-        SELECT u.failed_login_attempts, u.locked_until = a.locked_until
+        SELECT u.failed_login_attempts, u.locked_until + interval '1 hour' = a.locked_until
         FROM auth.users AS u
         JOIN auth.login_attempts AS a ON a.subject_hash = tap.hash('account', u.email)
         WHERE u.email = 'ada@lockout.test'
@@ -156,14 +169,22 @@ SELECT results_eq(
 -- Addresses that attempts come from.
 CALL tap.act(login => 'tap_service');
 SELECT results_eq(
-    $$SELECT tap.login('stranger ' || n, 'wrong', '192.0.2.1') FROM generate_series(1, 21) AS n$$,
-    $$SELECT unnest(array_fill('invalid_credentials'::text, ARRAY[20]) || ARRAY['locked'])$$, 'twenty failures are an address''s');
+    $$SELECT tap.login('stranger ' || n, 'wrong', '192.0.2.1') FROM generate_series(1, 20) AS n$$,
+    $$SELECT unnest(array_fill('invalid_credentials'::text, ARRAY[20]))$$, 'twenty failures are an address''s');
+RESET SESSION AUTHORIZATION;
+CALL tap.hold_locks();
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.login('stranger 21', 'wrong', '192.0.2.1'), 'locked', 'then it waits');
 SELECT is(tap.login('ben', 'correct horse', '192.0.2.1'), 'locked', 'whatever the account');
 SELECT is(tap.login('ben', 'correct horse', '192.0.2.2'), 'ok', 'and not those of another');
 SELECT is(tap.login('ben', 'correct horse', 'nonsense'), 'ok', 'what is no address is none');
 SELECT results_eq(
-    $$SELECT tap.login('other ' || n, 'wrong', '2001:db8:1:1::' || n) FROM generate_series(1, 21) AS n$$,
-    $$SELECT unnest(array_fill('invalid_credentials'::text, ARRAY[20]) || ARRAY['locked'])$$, 'a network of IPv6 is one address');
+    $$SELECT tap.login('other ' || n, 'wrong', '2001:db8:1:1::' || n) FROM generate_series(1, 20) AS n$$,
+    $$SELECT unnest(array_fill('invalid_credentials'::text, ARRAY[20]))$$, 'as many are a network''s');
+RESET SESSION AUTHORIZATION;
+CALL tap.hold_locks();
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.login('other 21', 'wrong', '2001:db8:1:1::21'), 'locked', 'a network of IPv6 is one address');
 SELECT is(tap.login('ben', 'correct horse', '2001:db8:1:2::1'), 'ok', 'the next network is another');
 RESET SESSION AUTHORIZATION;
 SELECT is(
