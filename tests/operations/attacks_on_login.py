@@ -74,9 +74,9 @@ class Victims:
             FROM auth.login_attempts AS a
             WHERE a.subject_hash = encode(sha256('account'::bytea || '\\x00'::bytea || %s::bytea), 'hex')
         """
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while (count := value(self.superuser, query, name)) < at_least and time.monotonic() < deadline:
-            time.sleep(0.1)
+            time.sleep(0.05)
         return count
 
 
@@ -168,6 +168,7 @@ def in_one_statement(connection, email, guess):
 
 
 def guess_without_a_trace(victims):
+    made = []
     for dodge in (
             plainly, roll_back, roll_back_to, cast, block, read_only, old_snapshot("REPEATABLE READ"),
             old_snapshot("SERIALIZABLE"), spell, be_cancelled, in_one_statement):
@@ -180,6 +181,8 @@ def guess_without_a_trace(victims):
                 for one in answer if isinstance(answer, list) else [answer]:
                     heard += status(one) == "invalid_credentials"
                     locked = locked or status(one) == "locked"
+        made.append((dodge, email, heard, locked))
+    for dodge, email, heard, locked in made:
         # However slow the machine is: what was answered is counted, and what is counted delays.
         failures = victims.failures(email, heard)
         if failures < heard:
@@ -445,7 +448,7 @@ def main():
     try:
         cluster.create("max_worker_processes=16")
         attack("the counters are in tables")
-        cluster.create("max_worker_processes=16", "shared_preload_libraries=codeverify")
+        cluster.create("max_worker_processes=16", "shared_preload_libraries=codeverify", "codeverify.flush_interval=200ms")
         attack("the counters are in shared memory")
     finally:
         cluster.destroy()

@@ -2,7 +2,7 @@
 """A flood of keys and tokens that are nobody's: random ones of the right form, and everything that is none. Each is
 refused, in a time that does not grow; the backend's memory stays flat, and the ledger does not fill up.
 
-FLOOD_SIZE is how many (20000)."""
+FLOOD_SIZE is how many (10000)."""
 
 import os
 import random
@@ -19,7 +19,7 @@ import psycopg
 
 DATABASE = "cv_flood"
 LOGIN = "flooder"
-SIZE = int(os.environ.get("FLOOD_SIZE", "20000"))
+SIZE = int(os.environ.get("FLOOD_SIZE", "10000"))
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # What takes a secret of somebody who is not yet known: the mark of its tokens, and the call.
 DOORS = {

@@ -4,6 +4,7 @@ pg_stat_statements and the log (28 and 36 of docs/security.md), and rows in logi
 when it is used carelessly."""
 
 import sys
+import time
 from pathlib import Path
 
 # First: it puts the drivers in reach.
@@ -82,8 +83,14 @@ def read_log(data):
                 connection.execute(f"ALTER SYSTEM SET {setting}")
             connection.execute("SELECT pg_reload_conf()")
         with connect(DATABASE, user=LOGIN) as connection:
-            # Time for the signal to arrive; the setting is read before the next command.
-            connection.execute("SELECT pg_sleep(0.2)")
+            # A signal tells this session, which reads the file before its next command.
+            for setting in settings:
+                name, _, expected = setting.split()
+                deadline = time.monotonic() + 30
+                while value(connection, "SELECT setting FROM pg_settings WHERE name = %s", name) != expected:
+                    if time.monotonic() > deadline:
+                        sys.exit(f"FAILED: the server does not read {setting}")
+                    time.sleep(0.02)
             start = log.stat().st_size
             connection.execute("SELECT auth.authenticate_api_key(%s)", (SECRETS[what],))
             fails(connection, "SELECT auth.authenticate_api_key(%s), 1 / (length(%s) - length(%s))", SECRETS[what], "x", "x")

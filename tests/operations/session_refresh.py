@@ -213,10 +213,19 @@ class SessionRefresh(unittest.TestCase):
     def test_the_ten_seconds(self):
         for seconds, status in ((0, "ok"), (9.5, "ok"), (10.001, "reused")):
             with self.subTest(seconds=seconds):
-                self.begin_session()
-                given = self.refresh(self.connect(), self.refresh_token)
-                self.move_exchange(seconds)
-                self.assertEqual(self.status(self.refresh_token), status)
+                # Again, should a busy machine take until after the ten seconds to ask.
+                for _ in range(20):
+                    self.begin_session()
+                    given = self.refresh(self.connect(), self.refresh_token)
+                    self.move_exchange(seconds)
+                    answer = self.status(self.refresh_token)
+                    age = support.value(
+                        self.superuser,
+                        "SELECT extract(epoch FROM clock_timestamp() - refreshed_at)::float8 FROM auth.sessions WHERE id = %s",
+                        self.session_id)
+                    if (age < 10) == (seconds < 10):
+                        break
+                self.assertEqual(answer, status)
                 self.assertEqual(self.status(given["refresh_token"]), "ok" if status == "ok" else "revoked")
 
     def test_waiting_makes_no_thief(self):
@@ -321,9 +330,9 @@ class SessionRefresh(unittest.TestCase):
         self.assertEqual(self.authenticate(thief, self.session_token), "ok")
         self.assertEqual(self.refresh(thief, self.refresh_token)["status"], "ok")
         service = self.connect(user=support.SERVICE)
-        service.execute("SET statement_timeout = '5s'")
+        service.execute("SET statement_timeout = '15s'")
         other = self.connect()
-        other.execute("SET statement_timeout = '5s'")
+        other.execute("SET statement_timeout = '15s'")
         self.assertEqual(self.authenticate(other, self.session_token), "ok", "nor who uses it")
         self.assertGreaterEqual(support.value(service, "SELECT auth.revoke_sessions(%s)", self.user_id), 1)
         thief.execute("COMMIT")
