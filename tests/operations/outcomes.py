@@ -37,7 +37,7 @@ class Outcomes:
 
     @classmethod
     def setUpClass(cls):
-        cls.cluster = support.Cluster("outcomes")
+        cls.cluster = support.Cluster(f"outcomes_{cls.__name__.lower()}")
         cls.addClassCleanup(cls.cluster.destroy)
         cls.cluster.create(*cls.settings)
         support.create_database(DATABASE)
@@ -491,4 +491,4 @@ class NotPreloaded(Outcomes, unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    support.run_at_once(__file__, Preloaded, NotPreloaded)

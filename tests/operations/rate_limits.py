@@ -545,7 +545,7 @@ class NotPreloaded(ByTheMinute):
 class OnAStandby(unittest.TestCase):
     def set_up(self, *settings):
         """A standby of a primary on which a key was used three times."""
-        primary = support.Cluster("preloaded")
+        primary = support.Cluster("primary")
         self.addCleanup(primary.destroy)
         primary.create(FLUSH)
         with support.connect("postgres") as connection:
@@ -594,4 +594,4 @@ class OnAStandby(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    support.run_at_once(__file__, Preloaded, NotPreloaded, OnAStandby)
