@@ -1,5 +1,6 @@
 //! The extension itself: deployment, settings, errors.
 
+pub mod background;
 pub mod deploy;
 pub mod doctor;
 pub mod encryption;

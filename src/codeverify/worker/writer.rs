@@ -8,8 +8,8 @@ use pgrx::prelude::*;
 use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
 use super::step::{Round, STEPS};
 use super::LONGEST_STAY;
-use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select_one;
+use crate::codeverify::background::{as_owner_to_the_end, in_transaction};
+use crate::codeverify::owner::OWNER_ROLE;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::databases::{self, Database};
 use crate::codeverify::shared_memory::forget;
@@ -87,7 +87,7 @@ enum Flush {
 }
 
 fn flush(database: u32, is_last: bool) -> Flush {
-    match in_transaction("anything", is_deployed) {
+    match commit_or_log("anything", is_deployed) {
         Some(true) => {}
         Some(false) => return Flush::NothingThere,
         None => return Flush::Failed,
@@ -96,7 +96,7 @@ fn flush(database: u32, is_last: bool) -> Flush {
     let mut failed = false;
     for (name, step) in STEPS {
         loop {
-            match in_transaction(name, || as_owner(|| step(&mut round))) {
+            match commit_or_log(name, || as_owner_to_the_end(|| step(&mut round))) {
                 Some(Some(batch)) => {
                     (batch.settle)();
                     if !batch.more {
@@ -122,51 +122,46 @@ fn flush(database: u32, is_last: bool) -> Flush {
     }
 }
 
+/// Looked up without a query, which there may be no owner to run as.
 fn is_deployed() -> bool {
-    select_one::<bool>(
-        "SELECT pg_catalog.to_regclass('auth.api_key_rate_buckets') IS NOT NULL \
-            AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'codeverify')",
-        &[],
-    ) == Some(true)
+    // SAFETY: catalog look-ups in a transaction, with 'static strings; what is missing gives InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"auth".as_ptr(), true);
+        [
+            pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), true),
+            pg_sys::get_extension_oid(c"codeverify".as_ptr(), true),
+            pg_sys::get_relname_relid(c"api_key_rate_buckets".as_ptr(), schema),
+        ]
+        .iter()
+        .all(|oid| *oid != pg_sys::InvalidOid)
+    }
 }
 
 /// Does something in a transaction and commits it. None after an error, which goes to the server's log.
-fn in_transaction<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
-    PgTryBuilder::new(AssertUnwindSafe(|| {
-        // SAFETY: there is no transaction: each is ended below, or by the error's handler.
-        unsafe {
-            pg_sys::SetCurrentStatementStartTimestamp();
-            pg_sys::StartTransactionCommand();
-            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-            pg_sys::pgstat_report_activity(
-                pg_sys::BackendState::STATE_RUNNING,
-                c"codeverify: writing behind".as_ptr(),
-            );
-        }
-        let result = work();
-        // SAFETY: ends what was begun above.
-        unsafe {
-            pg_sys::PopActiveSnapshot();
-            pg_sys::CommitTransactionCommand();
-            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
-        }
-        Some(result)
-    }))
-    .catch_others(|caught| {
-        let problem = match &caught {
-            CaughtError::PostgresError(report)
-            | CaughtError::ErrorReport(report)
-            | CaughtError::RustPanic {
-                ereport: report, ..
-            } => report.message().to_owned(),
-        };
-        // SAFETY: the transaction that was begun above, or what the error has left of it.
-        unsafe {
-            pg_sys::AbortCurrentTransaction();
-            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
-        }
-        log!("codeverify could not write {subject} behind, and will try again: {problem}");
-        None
-    })
-    .execute()
+fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
+    // SAFETY: says what the process is at, here and below.
+    unsafe {
+        pg_sys::pgstat_report_activity(
+            pg_sys::BackendState::STATE_RUNNING,
+            c"codeverify: writing behind".as_ptr(),
+        );
+    }
+    let result = PgTryBuilder::new(AssertUnwindSafe(|| Some(in_transaction(work))))
+        .catch_others(|caught| {
+            let problem = match &caught {
+                CaughtError::PostgresError(report)
+                | CaughtError::ErrorReport(report)
+                | CaughtError::RustPanic {
+                    ereport: report, ..
+                } => report.message().to_owned(),
+            };
+            // SAFETY: the transaction that was begun for `work`, or what the error has left of it.
+            unsafe { pg_sys::AbortCurrentTransaction() };
+            log!("codeverify could not write {subject} behind, and will try again: {problem}");
+            None
+        })
+        .execute();
+    // SAFETY: as above.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
+    result
 }
