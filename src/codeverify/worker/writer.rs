@@ -1,14 +1,12 @@
 //! The writer: flushes one database for as long as there is something to flush.
 
-use std::panic::AssertUnwindSafe;
-
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
 use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
 use super::step::{Round, STEPS};
 use super::LONGEST_STAY;
 use crate::codeverify::background::{as_owner_to_the_end, in_transaction};
+use crate::codeverify::caught::catch;
 use crate::codeverify::owner::OWNER_ROLE;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::databases::{self, Database};
@@ -146,22 +144,13 @@ fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
             c"codeverify: writing behind".as_ptr(),
         );
     }
-    let result = PgTryBuilder::new(AssertUnwindSafe(|| Some(in_transaction(work))))
-        .catch_others(|caught| {
-            let problem = match &caught {
-                CaughtError::PostgresError(report)
-                | CaughtError::ErrorReport(report)
-                | CaughtError::RustPanic {
-                    ereport: report, ..
-                } => report.message().to_owned(),
-            };
-            // SAFETY: the transaction that was begun for `work`, or what the error has left of it.
-            unsafe { pg_sys::AbortCurrentTransaction() };
-            log!("codeverify could not write {subject} behind, and will try again: {problem}");
-            None
-        })
-        .execute();
+    let result = catch(|| in_transaction(work)).map_err(|error| {
+        // SAFETY: the transaction that was begun for `work`, or what the error has left of it.
+        unsafe { pg_sys::AbortCurrentTransaction() };
+        let problem = error.message();
+        log!("codeverify could not write {subject} behind, and will try again: {problem}");
+    });
     // SAFETY: as above.
     unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
-    result
+    result.ok()
 }
