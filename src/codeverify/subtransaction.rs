@@ -4,14 +4,27 @@ use pgrx::pg_sys;
 
 use super::caught::{catch, Caught};
 
-/// Does `work`, as codeverify_owner or whoever it is called as. An error rolls back what it did and is returned as
-/// its message; one that says that the process itself is stopped goes on.
-pub fn attempt(work: impl FnOnce()) -> Result<(), String> {
+/// Why work was undone.
+#[derive(Debug)]
+pub enum Failure {
+    /// Somebody else held a lock for too long: it may well succeed another time.
+    Busy,
+    /// An error, with its message.
+    Failed(String),
+}
+
+/// Does `work`, as codeverify_owner or whoever it is called as. An error rolls back what it did and is returned;
+/// one that says that the process itself is stopped goes on.
+pub fn attempt(work: impl FnOnce()) -> Result<(), Failure> {
     enclose(true, work).map_err(|error| {
-        if error.is_interruption() || error.is_busy() {
+        if error.is_interruption() {
             error.rethrow();
         }
-        error.message().to_owned()
+        if error.is_busy() {
+            Failure::Busy
+        } else {
+            Failure::Failed(error.message().to_owned())
+        }
     })
 }
 

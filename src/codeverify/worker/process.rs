@@ -104,7 +104,8 @@ pub fn connect(database: u32) {
 /// Where a setting of the database or the server would get in the way.
 const SETTINGS: [(&CStr, &CStr); 3] = [
     (c"application_name", c"codeverify writer"),
-    (c"lock_timeout", c"1s"),
+    // Others wait for what the writer holds while it waits.
+    (c"lock_timeout", c"250ms"),
     // A standby that does not answer must not keep the server from stopping.
     (c"synchronous_commit", c"local"),
 ];

@@ -4,7 +4,7 @@ use pgrx::prelude::*;
 
 use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
 use super::step::{Round, STEPS};
-use super::LONGEST_STAY;
+use super::{LONGEST_STAY, RETRY};
 use crate::codeverify::background::{as_owner_to_the_end, in_transaction};
 use crate::codeverify::caught::catch;
 use crate::codeverify::owner::OWNER_ROLE;
@@ -86,23 +86,28 @@ enum Flush {
 
 fn flush(database: u32, is_last: bool) -> Flush {
     match commit_or_log("anything", is_deployed) {
-        Some(true) => {}
-        Some(false) => return Flush::NothingThere,
-        None => return Flush::Failed,
+        Ok(true) => {}
+        Ok(false) => return Flush::NothingThere,
+        Err(_) => return Flush::Failed,
     }
     let mut round = Round::new(database, now(), is_last);
     let mut failed = false;
     for (name, step) in STEPS {
         loop {
             match commit_or_log(name, || as_owner_to_the_end(|| step(&mut round))) {
-                Some(Some(batch)) => {
+                Ok(Some(batch)) => {
                     (batch.settle)();
                     if !batch.more {
                         break;
                     }
                 }
-                Some(None) => break,
-                None => {
+                Ok(None) => break,
+                // Others must not have their steps put off for long because of it.
+                Err(Trouble::Busy) => {
+                    round.again_at(round.now + RETRY);
+                    break;
+                }
+                Err(Trouble::Failed) => {
                     failed = true;
                     break;
                 }
@@ -135,8 +140,15 @@ fn is_deployed() -> bool {
     }
 }
 
-/// Does something in a transaction and commits it. None after an error, which goes to the server's log.
-fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
+/// Why a transaction was rolled back.
+enum Trouble {
+    /// Somebody held a lock for too long.
+    Busy,
+    Failed,
+}
+
+/// Does something in a transaction and commits it. An error goes to the server's log.
+fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Result<T, Trouble> {
     // SAFETY: says what the process is at, here and below.
     unsafe {
         pg_sys::pgstat_report_activity(
@@ -149,8 +161,13 @@ fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
         unsafe { pg_sys::AbortCurrentTransaction() };
         let problem = error.message();
         log!("codeverify could not write {subject} behind, and will try again: {problem}");
+        if error.is_busy() {
+            Trouble::Busy
+        } else {
+            Trouble::Failed
+        }
     });
     // SAFETY: as above.
     unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
-    result.ok()
+    result
 }
