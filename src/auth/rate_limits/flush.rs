@@ -138,7 +138,7 @@ pub fn report_uses(round: &mut Round) -> Option<Batch> {
         let due_at = if round.is_busy(Some(report.org_id)) && !is_overdue(report.waits_for(now)) {
             now + RETRY
         } else {
-            uses.due_at()
+            uses.due_at(now)
         };
         if is_last || due_at <= now {
             return Some(report);

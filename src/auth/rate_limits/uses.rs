@@ -76,9 +76,10 @@ impl Uses {
     }
 
     /// When it may be told of.
-    pub fn due_at(&self) -> i64 {
+    pub fn due_at(&self, now: i64) -> i64 {
         match self.reported_at.load(Ordering::Relaxed) {
-            0 => 0,
+            // Before the clock was set back: at once.
+            last if last == 0 || last > now => 0,
             last => last + PAUSE,
         }
     }
@@ -183,9 +184,10 @@ mod tests {
         assert_eq!((told.used, told.last_used_at), (3, Some(77)));
         uses.used.fetch_add(2, Ordering::Relaxed);
         uses.refused[1].fetch_add(1, Ordering::Relaxed);
-        assert_eq!(uses.due_at(), 0, "the first is told of at once");
+        assert_eq!(uses.due_at(50), 0, "the first is told of at once");
         uses.settle(&told, 100);
-        assert_eq!(uses.due_at(), 100 + PAUSE);
+        assert_eq!(uses.due_at(100), 100 + PAUSE);
+        assert_eq!(uses.due_at(99), 0, "after the clock went back");
         let left = uses.report();
         assert_eq!((left.used, left.refused), (2, [0, 1, 0, 0, 0, 0]));
         uses.note_busy(200);

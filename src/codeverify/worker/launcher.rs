@@ -1,6 +1,7 @@
 //! The launcher: starts a writer for each database that has something to flush.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 use std::{ffi::CStr, ptr};
 
 use pgrx::prelude::*;
@@ -16,7 +17,7 @@ use crate::codeverify::time::stored_now as now;
 const RETRY: i64 = 1_000_000;
 
 /// How long the launcher waits for the last sessions when it is told to stop.
-const LAST_WAIT: i64 = 2_000_000;
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Has the server keep a launcher. To be called from `_PG_init` while the server loads its libraries.
 pub fn register() {
@@ -94,7 +95,7 @@ fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
         if writers.iter().any(|writer| writer.database == database) {
             continue;
         }
-        let Some(due) = entry.due_at() else {
+        let Some(due) = entry.due_at(now()) else {
             continue;
         };
         let again = if due > now() {
@@ -143,7 +144,7 @@ fn start(database: u32) -> Option<*mut pg_sys::BackgroundWorkerHandle> {
 /// A writer that ended before its first flush could not connect: it is not started again at once.
 fn note_end(writer: &Writer) {
     if let Some(entry) = databases::find(writer.database) {
-        if entry.flushes() == writer.flushes && entry.due_at().is_some() {
+        if entry.flushes() == writer.flushes && entry.has_work() {
             entry.note_failure(now());
         }
     }
@@ -168,13 +169,13 @@ fn exists(entry: &Database) -> bool {
 /// No process is started any more once the server goes down: a database that has changes and no writer becomes the
 /// launcher's own, which can connect to one.
 fn write_the_rest(writers: &[Writer]) {
-    let deadline = now() + LAST_WAIT;
-    while now() < deadline {
+    let deadline = Instant::now() + LAST_WAIT;
+    while Instant::now() < deadline {
         let left = databases::known().find(|entry| {
             let has_writer = writers
                 .iter()
                 .any(|writer| writer.database == entry.oid() && writer.is_running());
-            (entry.is_changed() || entry.due_at().is_some()) && !has_writer
+            entry.has_work() && !has_writer
         });
         if let Some(entry) = left {
             write_behind(entry.oid());

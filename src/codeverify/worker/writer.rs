@@ -1,5 +1,7 @@
 //! The writer: flushes one database for as long as there is something to flush.
 
+use std::time::{Duration, Instant};
+
 use pgrx::prelude::*;
 
 use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
@@ -14,7 +16,7 @@ use crate::codeverify::shared_memory::forget;
 use crate::codeverify::time::stored_now as now;
 
 /// How long a writer that is told to stop waits for the sessions of its database, which are told so too.
-const LAST_WAIT: i64 = 5_000_000;
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What the postmaster calls in a writer's process; the argument is the oid of a database.
 #[pg_guard]
@@ -47,9 +49,9 @@ pub fn write_behind(database: u32) {
             }
         }
         if stopping {
-            let deadline = *stop_before.get_or_insert_with(|| now() + LAST_WAIT);
+            let deadline = *stop_before.get_or_insert_with(|| Instant::now() + LAST_WAIT);
             let is_complete = count_sessions(database) == 0 && !entry.is_changed();
-            if is_complete || now() > deadline {
+            if is_complete || Instant::now() > deadline {
                 return;
             }
             sleep(Some(20_000));
@@ -65,11 +67,16 @@ fn stays(entry: &Database) -> bool {
     if entry.failures() > 0 || settings::flush_interval() > LONGEST_STAY {
         return false;
     }
-    while now() < entry.not_before() && !is_stopping() {
+    while !is_stopping() {
+        let now = now();
+        let rest = entry.not_before(now) - now;
+        if rest <= 0 {
+            break;
+        }
         if databases::is_writer_wanted() {
             return false;
         }
-        sleep(Some(entry.not_before() - now()));
+        sleep(Some(rest));
     }
     is_stopping() || entry.is_changed()
 }
