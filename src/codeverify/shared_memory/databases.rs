@@ -36,8 +36,6 @@ struct Shared {
 #[repr(C)]
 pub struct Database {
     oid: AtomicU32,
-    /// Where its directory is.
-    tablespace: AtomicU32,
     /// Whether something was changed since its writer last began to flush.
     changed: AtomicU32,
     /// Flushes that failed since one went well, and flushes at all.
@@ -65,10 +63,6 @@ fn not_too_far(time: i64, now: i64) -> i64 {
 impl Database {
     pub fn oid(&self) -> u32 {
         self.oid.load(Ordering::SeqCst)
-    }
-
-    pub fn tablespace(&self) -> u32 {
-        self.tablespace.load(Ordering::Relaxed)
     }
 
     pub fn is_changed(&self) -> bool {
@@ -140,7 +134,6 @@ impl Database {
 
     fn clear(&self) {
         self.oid.store(0, Ordering::SeqCst);
-        self.tablespace.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::SeqCst);
         self.failures.store(0, Ordering::Relaxed);
         self.flushes.store(0, Ordering::Relaxed);
@@ -183,14 +176,6 @@ pub fn register(oid: u32) -> bool {
 }
 
 fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
-    let entry = find_or_make(shared, oid)?;
-    // SAFETY: a number that the session got when it connected. A database can be moved while nobody is connected.
-    let tablespace = unsafe { pg_sys::MyDatabaseTableSpace }.to_u32();
-    entry.tablespace.store(tablespace, Ordering::Relaxed);
-    Some(entry)
-}
-
-fn find_or_make(shared: &Shared, oid: u32) -> Option<&Database> {
     let length = shared.length.load(Ordering::Acquire);
     let used = &shared.entries[..length];
     if let Some(entry) = used.iter().find(|entry| entry.oid() == oid) {
@@ -309,7 +294,6 @@ mod tests {
     fn a_clock_that_is_set_back_stops_nothing() {
         let database = Database {
             oid: AtomicU32::new(1),
-            tablespace: AtomicU32::new(0),
             changed: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             flushes: AtomicU32::new(0),

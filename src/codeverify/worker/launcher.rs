@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{ffi::CStr, ptr};
+use std::{ffi::CStr, fs, iter, ptr};
 
 use pgrx::prelude::*;
 
 use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep};
 use super::writer::write_behind;
 use super::MOST_WRITERS;
-use crate::codeverify::shared_memory::databases::{self, Database};
+use crate::codeverify::shared_memory::databases;
 use crate::codeverify::shared_memory::forget;
 use crate::codeverify::time::stored_now as now;
 
@@ -100,7 +100,7 @@ fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
         };
         let again = if due > now() {
             due
-        } else if !exists(entry) {
+        } else if !exists(database) {
             forget(database);
             continue;
         } else if writers.len() >= MOST_WRITERS {
@@ -150,17 +150,33 @@ fn note_end(writer: &Writer) {
     }
 }
 
-/// Whether the database's directory is there. A writer could only fail to connect to one that was dropped.
-fn exists(entry: &Database) -> bool {
-    // SAFETY: returns a string in the current memory context. The server's working directory is its data directory.
+/// Whether the database is there, in whatever tablespace. A writer could only fail to connect to one that was dropped,
+/// for ever; what is not certain it is to find out.
+fn exists(database: u32) -> bool {
+    // Twice, since it may be moved from a tablespace that is looked into later to one that was looked into before.
+    (0..2).any(|_| tablespaces().is_none_or(|mut all| all.any(|one| has_directory(database, one))))
+}
+
+/// The server's tablespaces; None where they cannot be listed.
+fn tablespaces() -> Option<impl Iterator<Item = u32>> {
+    // The server's working directory is its data directory.
+    let links: Vec<_> = fs::read_dir("pg_tblspc")
+        .ok()?
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let others = links
+        .into_iter()
+        .filter_map(|link| link.file_name().to_str()?.parse().ok());
+    Some(iter::once(pg_sys::DEFAULTTABLESPACE_OID.to_u32()).chain(others))
+}
+
+fn has_directory(database: u32, tablespace: u32) -> bool {
+    // SAFETY: returns a string in the current memory context.
     unsafe {
-        let path = pg_sys::GetDatabasePath(
-            pg_sys::Oid::from(entry.oid()),
-            pg_sys::Oid::from(entry.tablespace()),
-        );
+        let path = pg_sys::GetDatabasePath(database.into(), tablespace.into());
         let exists = CStr::from_ptr(path)
             .to_str()
-            .is_ok_and(|path| Path::new(path).exists());
+            .is_ok_and(|path| Path::new(path).try_exists().unwrap_or(true));
         pg_sys::pfree(path.cast());
         exists
     }
