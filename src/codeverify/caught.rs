@@ -21,17 +21,14 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
     // SAFETY: reads and, below, puts back the head of a list of this single-threaded process.
     let context = unsafe { pg_sys::error_context_stack };
     PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
-        .catch_others(|error| Err(error))
-        .execute()
-        .map_err(|error| {
+        .catch_others(|error| {
             // Else the next error, whatever it is, would get the context and the code of this one.
             // SAFETY: as above; what was added to the list since belongs to frames that the error has left.
             unsafe { pg_sys::error_context_stack = context };
-            Box::new(Caught {
-                error,
-                code: raise::take_pending_code(),
-            })
+            let code = raise::take_pending_code();
+            Err(Box::new(Caught { error, code }))
         })
+        .execute()
 }
 
 impl Caught {
