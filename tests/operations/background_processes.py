@@ -43,6 +43,12 @@ EVIL = """
         RETURN pg_catalog.lower($1);
     END $$;
     ALTER DATABASE cv_background SET search_path = evil, pg_catalog;
+    RESET ROLE;
+"""
+
+# What else the database's owner can set for it.
+SETTINGS = """
+    SET ROLE cv_background_owner;
     ALTER DATABASE cv_background SET exit_on_error = on;
     ALTER DATABASE cv_background SET default_transaction_read_only = on;
     ALTER DATABASE cv_background SET default_transaction_isolation = 'serializable';
@@ -112,12 +118,24 @@ class OnAServer(unittest.TestCase):
 class Attacks:
     """What holds on either kind of server."""
 
-    def test_the_owner_of_a_database_runs_nothing_as_another(self):
+    def setUp(self):
+        super().setUp()
         self.admin.execute(f"DROP ROLE IF EXISTS {OWNER}")
         self.admin.execute(f"CREATE ROLE {OWNER}")
         self.admin.execute(f"ALTER DATABASE {DATABASE} OWNER TO {OWNER}")
-        self.admin.execute(EVIL)
         self.admin.execute(DEFERRED)
+
+    def test_the_owner_of_a_database_runs_nothing_as_another(self):
+        self.admin.execute(EVIL)
+        self.fail_to_log_in()
+        self.assertEqual(self.admin.execute("SELECT DISTINCT name, username FROM evil.ran").fetchall(), [])
+
+    def test_settings_of_a_database_stop_nothing(self):
+        self.admin.execute(SETTINGS)
+        self.fail_to_log_in()
+
+    def fail_to_log_in(self):
+        """And see that that is written, by its owner."""
         session = self.connect()
         session.execute("BEGIN; SET LOCAL ROLE codeverify_service")
         answer = support.value(session, "SELECT auth.login('nobody@example.org', 'not the password')")
@@ -129,14 +147,17 @@ class Attacks:
             "the failure is told")
         self.assertEqual(
             self.admin.execute("SELECT DISTINCT username FROM public.committed").fetchall(), [("codeverify_owner",)])
-        self.assertEqual(self.admin.execute("SELECT DISTINCT name, username FROM evil.ran").fetchall(), [])
 
 
 class NotPreloaded(Attacks, OnAServer):
     pass
 
 
-class Preloaded(Attacks, OnAServer):
+class AttacksOnAWriter(Attacks, OnAServer):
+    settings = ("shared_preload_libraries=codeverify", "codeverify.flush_interval=100ms")
+
+
+class Preloaded(OnAServer):
     settings = ("shared_preload_libraries=codeverify", "codeverify.ledger_lanes=1")
 
     def setUp(self):
@@ -283,4 +304,4 @@ class Preloaded(Attacks, OnAServer):
 
 
 if __name__ == "__main__":
-    support.run_at_once(__file__, Preloaded, NotPreloaded)
+    support.run_at_once(__file__, Preloaded, AttacksOnAWriter, NotPreloaded)
