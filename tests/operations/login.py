@@ -92,14 +92,18 @@ class Login(unittest.TestCase):
             with self.subTest(slots=slots):
                 sessions = [self.connect(max_concurrent_hashes=str(slots)) for _ in range(clients)]
                 most_granted, most = 0, 0
-                flood = [
-                    InBackground(session, "SELECT auth.login(%s, %s) ->> 'status'", f"nobody{next(self.numbers)}@example.org", PASSWORD)
-                    for session in sessions]
-                while any(query.thread.is_alive() for query in flood):
-                    granted, known = self.observer.execute(SLOTS).fetchone()
-                    most_granted, most = max(most_granted, granted), max(most, known)
-                    time.sleep(0.005)
-                statuses = [query.result() for query in flood]
+                # Again, should a busy machine not have looked while all of them were taken.
+                for _ in range(5):
+                    flood = [
+                        InBackground(session, "SELECT auth.login(%s, %s) ->> 'status'", f"nobody{next(self.numbers)}@example.org", PASSWORD)
+                        for session in sessions]
+                    while any(query.thread.is_alive() for query in flood):
+                        granted, known = self.observer.execute(SLOTS).fetchone()
+                        most_granted, most = max(most_granted, granted), max(most, known)
+                        time.sleep(0.005)
+                    statuses = [query.result() for query in flood]
+                    if most_granted >= slots:
+                        break
                 # Without preloading, an attempt that no background worker is free to count is not heard.
                 self.assertLessEqual(set(statuses), {"invalid_credentials", "locked"})
                 self.assertGreaterEqual(statuses.count("invalid_credentials"), clients // 2, statuses)
