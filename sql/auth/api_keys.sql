@@ -68,6 +68,31 @@ COMMENT ON FUNCTION auth.list_api_keys() IS
     'API keys of the organization in context, oldest first, each with its status: active, expired, revoked, or orphaned, when whoever answers for it is no member. No rows without a context.';
 GRANT EXECUTE ON FUNCTION auth.list_api_keys() TO codeverify_service, codeverify_tenant;
 
+CREATE FUNCTION auth.has_scope(scope text)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT CASE
+        WHEN scope IS NULL OR tenancy.current_org_id() IS NULL THEN false
+        WHEN scope IN ('read', 'write') THEN tenancy.has_permission(scope)
+        WHEN scope = 'admin' THEN tenancy.has_permission('manage')
+        WHEN tenancy.current_api_key_id() IS NULL THEN true
+        ELSE EXISTS (
+            SELECT
+            FROM auth.api_keys AS k
+            WHERE k.org_id = tenancy.current_org_id()
+              AND k.id = tenancy.current_api_key_id()
+              AND k.scopes ? scope)
+    END
+$function$;
+COMMENT ON FUNCTION auth.has_scope(text) IS
+    'Whether the API key in context has the scope: read, write and admin as its role has them, any other by name. Users and services are not limited by scopes: true for them, but for what their role lacks. False without a context. For functions and policies of your own. Example: SELECT auth.has_scope(''scan:nightly'');';
+GRANT EXECUTE ON FUNCTION auth.has_scope(text) TO codeverify_service, codeverify_tenant;
+
 CREATE FUNCTION auth.revoke_lineage(key_ids uuid[])
 RETURNS integer
 LANGUAGE plpgsql

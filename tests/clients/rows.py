@@ -77,7 +77,7 @@ def rows(tenant):
     user = tenant.owner_id
     repo = {"repo_id": tenant.repo_id}
     new_user, service, environment, analysis, run, webhook, attestation, rule, experiment = (uuid4() for _ in range(9))
-    project, version, policy, session, provider, quarantine, invitation = (uuid4() for _ in range(7))
+    project, version, policy, session, provider, quarantine, invitation, login = (uuid4() for _ in range(8))
 
     return [
         ("auth.users", {
@@ -87,12 +87,22 @@ def rows(tenant):
             "totp_secret": "JBSWY3DP", "failed_login_attempts": 2, "locked_until": LATER,
             "settings": {"theme": "dark", "größe": 1.5}}),
         ("auth.sessions", {
-            "id": uuid4(), "user_id": user, "session_token_hash": digest(mark, 1),
+            "id": login, "user_id": user, "session_token_hash": digest(mark, 1),
             "refresh_token_hash": digest(mark, 2), "expires_at": LATER, "device_info": {"agent": "Firefox"},
             "last_used": EARLIER}),
+        ("auth.refresh_tokens", {"token_hash": digest(mark, 1), "session_id": login, "superseded_at": EARLIER}),
+        ("auth.session_revocations", {"session_id": login, "reason": "logout"}),
+        ("auth.email_verifications", {
+            "id": uuid4(), "user_id": user, "email": f"{mark}@example.org", "token_hash": digest(mark),
+            "expires_at": LATER, "used_at": NOW}),
+        ("auth.recovery_codes", {"user_id": user, "code_hash": digest(mark), "used_at": NOW}),
+        ("auth.login_attempts", {
+            "subject_hash": digest(mark), "kind": "account", "failures": 5, "last_failed_at": EARLIER, "locked_until": LATER}),
+        ("auth.jwt_keys", {
+            "id": uuid4(), "key_id": "2026", "algorithm": "EdDSA", "public_key": "PEM", "issuer": f"https://{mark}.example.org",
+            "audience": "codeverify", "org_claim": "org", "enabled": False}),
         ("auth.password_resets", {
             "id": uuid4(), "user_id": user, "email": f"{mark}@example.org", "token_hash": digest(mark), "expires_at": LATER, "used": False}),
-        ("auth.recovery_codes", {"user_id": user, "code_hash": digest(mark), "used_at": EARLIER}),
         ("auth.audit_logs", {
             "id": uuid4(), "user_id": user, "action": "login", "resource": "session", "status": "failure",
             "details": {"reason": "password"}, "ip_address": "2001:db8::1", "user_agent": "curl"}),

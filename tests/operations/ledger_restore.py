@@ -101,7 +101,7 @@ class Restore(unittest.TestCase):
         text = dump.read_text()
         lines = [line for line in re.findall(r"^.*\ttest\.append\t.*\n", text, re.MULTILINE)
                  if int(line.split("\t", 1)[0]) in self.followed]
-        self.assertGreater(len(lines), 20)
+        self.assertTrue(lines)
         line = lines[len(lines) // 2]
         dump.write_text(text.replace(line, change(line)))
         support.create_database(TARGET)

@@ -213,6 +213,26 @@ class Login(unittest.TestCase):
                         support.value(connection, f"SELECT count(*) FROM {table} AS t WHERE to_jsonb(t)::text LIKE %s", f"%{text}%"),
                         0, f"{text!r} in {table}")
 
+    def test_tenants_with_open_transactions_keep_nobody_out(self):
+        """What users do outside of an organization is told in the platform's ledger, of which tenants have half."""
+        refreshes = []
+        for _ in range(2):
+            email, _ = self.new_user()
+            tenant = self.connect(ledger_lanes="2")
+            refreshes.append((tenant, self.login(tenant, email)["refresh_token"]))
+            tenant.execute("SET ROLE codeverify_tenant")
+        (first, token), (second, other_token) = refreshes
+        first.execute("BEGIN")
+        self.assertEqual(support.value(first, "SELECT auth.refresh_session(%s) ->> 'status'", token), "ok")
+        second.execute("SET lock_timeout = '500ms'")
+        second.execute("BEGIN")
+        with self.assertRaises(psycopg.errors.LockNotAvailable):
+            second.execute("SELECT auth.refresh_session(%s)", (other_token,))
+        second.execute("ROLLBACK")
+        service = self.connect(ledger_lanes="2")
+        service.execute("SET lock_timeout = '20s'")
+        self.assertEqual(self.register(service, f"late{next(self.numbers)}@example.org")["status"], "ok")
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -82,11 +82,15 @@ END
 $triggers$;
 UPDATE audits.audit_log SET action = 'thing.undone';
 SQL
-before_and_after=$(psql_db cv_verify <<'SQL'
+# The peak, without the pages of the server's shared memory and of the library that the backend has come to use.
+peak="SELECT substring(s.status FROM 'VmHWM:\s+(\d+)')::int
+    - substring(s.status FROM 'RssFile:\s+(\d+)')::int - substring(s.status FROM 'RssShmem:\s+(\d+)')::int
+FROM pg_read_file('/proc/' || pg_backend_pid() || '/status') AS s (status);"
+before_and_after=$(psql_db cv_verify <<SQL
 SELECT sum(length(payload::text)) > 0 FROM audits.audit_log;
-SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'VmHWM:\s+(\d+)');
+$peak
 SELECT count(*) FROM audits.verify_chain() WHERE verdict = 'altered';
-SELECT substring(pg_read_file('/proc/' || pg_backend_pid() || '/status') FROM 'VmHWM:\s+(\d+)');
+$peak
 SQL
 )
 mapfile -t lines <<<"$before_and_after"
