@@ -2,6 +2,7 @@
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
+SET LOCAL codeverify.own_transactions = on;
 SET LOCAL client_min_messages = error;
 
 -- A check's status, and whether its text matches; undone before it is told.
