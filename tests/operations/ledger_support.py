@@ -18,6 +18,7 @@ import subprocess
 import tempfile
 import threading
 import time
+import unittest
 import uuid
 from dataclasses import dataclass, field
 
@@ -70,6 +71,22 @@ def create_database(name):
 def drop_database(name):
     with connect("postgres") as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def run_at_once(file, *kinds):
+    """Runs the test cases of a file, which have a server each, in a process each: most of their time is waiting. With
+    arguments, runs what they name."""
+    if len(sys.argv) > 1:
+        unittest.main(module="__main__", verbosity=2)
+    runs = []
+    for kind in kinds:
+        output = tempfile.TemporaryFile("w+")
+        runs.append((subprocess.Popen([sys.executable, file, kind.__name__], stdout=output, stderr=output), output))
+    codes = [run.wait() for run, _ in runs]
+    for _, output in runs:
+        output.seek(0)
+        print(output.read())
+    sys.exit(any(codes))
 
 
 class Cluster:
