@@ -135,6 +135,7 @@ fn lock_creator(org_id: Uuid) -> Result<Option<pgrx::Uuid>, Error> {
         return Ok(None);
     };
     let role = as_owner(|| {
+        lock_user(user_id);
         update_one::<String>(
             "SELECT m.role FROM tenancy.org_memberships AS m \
              WHERE m.org_id = $1 AND m.user_id = $2 FOR SHARE",
@@ -156,6 +157,16 @@ fn lock_creator(org_id: Uuid) -> Result<Option<pgrx::Uuid>, Error> {
     }
 }
 
+/// As the key's foreign key does later: whoever deletes a user locks the user first, then memberships and keys, and
+/// would wait for those while their holder waits for the user.
+fn lock_user(user_id: Uuid) {
+    update(
+        "SELECT FROM auth.users AS u WHERE u.id = $1 FOR KEY SHARE",
+        &[to_datum(user_id).into()],
+        |_| Ok(()),
+    );
+}
+
 /// What a key hands on to those that it makes.
 struct Parent {
     created_by: Option<pgrx::Uuid>,
@@ -165,6 +176,9 @@ struct Parent {
 /// The key in context, which stays as it is until its child is there, so that whoever revokes it finds the child.
 fn lock_parent(org_id: Uuid, key_id: Uuid) -> Result<Parent, Error> {
     as_owner(|| {
+        if let Some(user_id) = StoredKey::find_by_id(key_id).and_then(|key| key.created_by) {
+            lock_user(user_id);
+        }
         update(
             "SELECT k.created_by, k.expires_at FROM auth.api_keys AS k \
              WHERE k.org_id = $1 AND k.id = $2 AND k.revoked_at IS NULL FOR SHARE",
