@@ -186,6 +186,56 @@ class Races(unittest.TestCase):
                     self.assertEqual(
                         self.value("SELECT auth.authenticate_api_key(%s) ->> 'status'", key), "revoked", isolation)
 
+    def test_who_is_deleted_while_they_make_a_key(self):
+        """Neither waits for the other: the user is gone, and with them the key."""
+        create = "SELECT api_key_id FROM auth.create_api_key(%(org)s, 'late')"
+        works = {
+            "a user": ("SELECT tenancy.assume(%(org)s, %(user)s)", create),
+            "a user who rotates": ("SELECT tenancy.assume(%(org)s, %(user)s)", "SELECT auth.rotate_api_key(%(id)s) ->> 'status'"),
+            "a key": ("SELECT auth.authenticate_api_key(%(key)s)", create)}
+        for who, (identify, make) in works.items():
+            with self.subTest(who):
+                org_id, _ = self.organization()
+                user_id = self.member(org_id, "admin")
+                with self.admin.transaction():
+                    self.admin.execute("SELECT tenancy.assume(%s, %s)", (org_id, user_id))
+                    key_id, key = self.admin.execute(
+                        "SELECT * FROM auth.create_api_key(%s, 'first', '[\"admin\"]')", (org_id,)).fetchone()
+                # The first use in a minute stamps the key's row.
+                self.value("SELECT auth.authenticate_api_key(%s)", key)
+                names = {"org": org_id, "user": user_id, "id": key_id, "key": key}
+                errors = {}
+
+                def run(name, *statements):
+                    with support.connect(DATABASE, application_name=name) as connection:
+                        try:
+                            with connection.transaction():
+                                for statement in statements:
+                                    connection.execute(statement, names)
+                        except psycopg.Error as error:
+                            errors[name] = error
+
+                def start(name, *statements):
+                    thread = threading.Thread(target=run, args=(name, *statements))
+                    thread.start()
+                    while not self.value(
+                            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock')", name):
+                        self.assertTrue(thread.is_alive(), errors)
+                        time.sleep(0.01)
+                    return thread
+
+                # The deletion has the user, and waits here for the organization; the other one waits for the user.
+                with support.connect(DATABASE) as holder, holder.transaction():
+                    holder.execute("SELECT FROM tenancy.organizations WHERE id = %s FOR NO KEY UPDATE", (org_id,))
+                    threads = [
+                        start("deletes", "DELETE FROM auth.users WHERE id = %(user)s"), start("makes", identify, make)]
+                for thread in threads:
+                    thread.join()
+                self.assertNotIn("deletes", errors)
+                self.assertIn(getattr(errors.get("makes"), "sqlstate", None), ("VC012", "VC020"))
+                self.assertEqual(self.value(
+                    "SELECT count(*) FROM auth.api_keys WHERE org_id = %s AND revoked_at IS NULL", org_id), 0)
+
     def test_an_owner_hands_over_once(self):
         for isolation in support.ISOLATION_LEVELS:
             for _ in range(ROUNDS):
