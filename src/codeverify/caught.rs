@@ -11,7 +11,7 @@ use super::raise;
 
 /// An error that was caught.
 pub struct Caught {
-    error: Box<CaughtError>,
+    error: CaughtError,
     /// The code of class VC that it was raised with, unless the server has seen it by then.
     code: Option<c_int>,
 }
@@ -21,17 +21,14 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
     // SAFETY: reads and, below, puts back the head of a list of this single-threaded process.
     let context = unsafe { pg_sys::error_context_stack };
     PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
-        .catch_others(|error| Err(Box::new(error)))
-        .execute()
-        .map_err(|error| {
+        .catch_others(|error| {
             // Else the next error, whatever it is, would get the context and the code of this one.
             // SAFETY: as above; what was added to the list since belongs to frames that the error has left.
             unsafe { pg_sys::error_context_stack = context };
-            Box::new(Caught {
-                error,
-                code: raise::take_pending_code(),
-            })
+            let code = raise::take_pending_code();
+            Err(Box::new(Caught { error, code }))
         })
+        .execute()
 }
 
 impl Caught {
@@ -60,7 +57,7 @@ impl Caught {
     }
 
     fn report(&self) -> &ErrorReportWithLevel {
-        match &*self.error {
+        match &self.error {
             CaughtError::PostgresError(report)
             | CaughtError::ErrorReport(report)
             | CaughtError::RustPanic {
