@@ -13,7 +13,6 @@ pub mod settings;
 pub mod sql;
 pub mod subject;
 
-use pgrx::pg_sys;
 use uuid::Uuid;
 
 use self::policy::NEVER;
@@ -25,6 +24,7 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::settings::own_transactions;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time;
+use crate::codeverify::transaction::{can_write, reads_what_is_committed};
 
 pub use memory::{flush, ATTEMPTS};
 
@@ -175,20 +175,13 @@ fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
 /// Takes a step that is no question. What it changes is shown at once where that can be.
 fn end(step: Step, subjects: &Subjects) {
     let is_shown = take(step, subjects).is_some_and(|answer| answer.is_shown);
-    // SAFETY: reads a flag of the current transaction.
-    let can_write = unsafe { !pg_sys::XactReadOnly };
-    let Some(user_id) = subjects.user_id.filter(|_| !is_shown && can_write) else {
+    let Some(user_id) = subjects.user_id.filter(|_| !is_shown && can_write()) else {
         return;
     };
     // It may be the caller who is changing the row.
     if step != Step::Withdraw && reads_what_is_committed() {
         as_owner(|| rows::show(user_id, &policy::Record::default()));
     }
-}
-
-fn reads_what_is_committed() -> bool {
-    // SAFETY: reads the transaction's isolation level.
-    unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }
 
 /// Takes a step on the rows, in a transaction of its own and as codeverify_owner.
