@@ -48,6 +48,7 @@ AS $function$
                WHEN k.revoked_at IS NOT NULL THEN 'revoked'
                WHEN k.expires_at <= pg_catalog.clock_timestamp() THEN 'expired'
                WHEN k.created_by IS NOT NULL AND m.user_id IS NULL THEN 'orphaned'
+               WHEN coalesce(k.rotated_at, k.created_at) < m.created_at THEN 'orphaned'
                ELSE 'active'
            END,
            k.created_by,
@@ -65,7 +66,7 @@ AS $function$
     ORDER BY k.created_at, k.id
 $function$;
 COMMENT ON FUNCTION auth.list_api_keys() IS
-    'API keys of the organization in context, oldest first, each with its status: active, expired, revoked, or orphaned, when whoever answers for it is no member. No rows without a context.';
+    'API keys of the organization in context, oldest first, each with its status: active, expired, revoked, or orphaned, when whoever answers for it is no member, or has joined again since. No rows without a context.';
 GRANT EXECUTE ON FUNCTION auth.list_api_keys() TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION auth.has_scope(scope text)

@@ -142,6 +142,10 @@ AS $function$
 BEGIN
     -- Taken before any row of the statement, so that two managers at once wait here and not for each other's rows.
     IF TG_LEVEL = 'STATEMENT' THEN
+        -- Whom the log will name, if keys end: whoever deletes a user locks the user first, and then the organization.
+        PERFORM FROM auth.users AS u
+        WHERE u.id = tenancy.current_user_id()
+        FOR KEY SHARE;
         PERFORM FROM tenancy.organizations AS o
         WHERE o.id = tenancy.current_org_id()
         FOR NO KEY UPDATE;

@@ -12,6 +12,5 @@ pub mod rate_limits;
 pub mod sessions;
 pub mod settings;
 pub mod tokens;
-pub mod told;
 pub mod totp;
 pub mod users;

@@ -24,4 +24,6 @@ pub mod snapshot;
 pub mod sql;
 pub mod subtransaction;
 pub mod time;
+pub mod told;
+pub mod transaction;
 pub mod worker;

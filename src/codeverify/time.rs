@@ -8,7 +8,17 @@ const POSTGRES_EPOCH: i64 = 946_684_800_000_000;
 
 /// The clock's time.
 pub fn now() -> i64 {
-    stored_now().saturating_add(POSTGRES_EPOCH)
+    from_stored(stored_now())
+}
+
+/// The clock's time in whole seconds.
+pub fn seconds() -> i64 {
+    now().div_euclid(1_000_000)
+}
+
+/// From microseconds since 2000.
+pub fn from_stored(time: i64) -> i64 {
+    time.saturating_add(POSTGRES_EPOCH)
 }
 
 /// The clock's time as a timestamp is stored: in microseconds since 2000.
@@ -26,5 +36,5 @@ pub fn to_datum(time: i64) -> DatumWithOid<'static> {
 
 /// As a query returns it.
 pub fn from_datum(time: TimestampWithTimeZone) -> i64 {
-    time.into_inner().saturating_add(POSTGRES_EPOCH)
+    from_stored(time.into_inner())
 }

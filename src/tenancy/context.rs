@@ -1,7 +1,7 @@
 //! Sets the context of a transaction, once.
 
 use std::cell::Cell;
-use std::ffi::{c_void, CStr, CString};
+use std::ffi::{CStr, CString};
 
 use pgrx::pg_sys;
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::permission::{MemberRole, Permission};
 use super::settings;
 use crate::codeverify::errors::Error;
+use crate::codeverify::transaction;
 
 /// Whom a transaction acts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,20 +26,6 @@ thread_local! {
     /// The first identity of the transaction: it outlives ROLLBACK TO SAVEPOINT and RESET ALL, because
     /// a cursor opened under it may too.
     static FIRST: Cell<Option<Identity>> = const { Cell::new(None) };
-    static IS_WATCHING: Cell<bool> = const { Cell::new(false) };
-}
-
-unsafe extern "C-unwind" fn end_transaction(
-    event: pg_sys::XactEvent::Type,
-    _argument: *mut c_void,
-) {
-    use pg_sys::XactEvent::{XACT_EVENT_ABORT, XACT_EVENT_COMMIT, XACT_EVENT_PREPARE};
-    if matches!(
-        event,
-        XACT_EVENT_COMMIT | XACT_EVENT_ABORT | XACT_EVENT_PREPARE
-    ) {
-        FIRST.set(None);
-    }
 }
 
 fn current() -> Option<Identity> {
@@ -57,10 +44,8 @@ pub fn set(identity: Identity) -> Result<(), Error> {
     if taken(FIRST.get()) || taken(current()) {
         return Err(Error::ContextConflict);
     }
-    FIRST.set(Some(identity));
-    if !IS_WATCHING.replace(true) {
-        // SAFETY: registered once for the life of the process, with a function that never fails.
-        unsafe { pg_sys::RegisterXactCallback(Some(end_transaction), std::ptr::null_mut()) };
+    if FIRST.replace(Some(identity)).is_none() {
+        transaction::at_end(|| FIRST.set(None));
     }
     // Setting costs more than asking, and most are as they should be: a key has no user, a user no key.
     if settings::org_id() != Some(identity.org_id) {

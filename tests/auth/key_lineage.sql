@@ -125,11 +125,11 @@ RESET SESSION AUTHORIZATION;
 SELECT results_eq(
     $$
         SELECT k.key_hash = encode(sha256((r.answer ->> 'api_key')::bytea), 'hex'), k.key_prefix = left(r.answer ->> 'api_key', 10),
-               k.previous_key_hash, k.rotated_at, k.created_by, k.parent_id
+               k.previous_key_hash, k.rotated_at >= now(), k.created_by, k.parent_id
         FROM auth.api_keys AS k, rotation AS r
         WHERE k.id = tap.key_id('child')
     $$,
-    $$VALUES (true, true, NULL::text, now(), tap.id('admin of a'), tap.key_id('parent'))$$, 'and is the same key otherwise');
+    $$VALUES (true, true, NULL::text, true, tap.id('admin of a'), tap.key_id('parent'))$$, 'and is the same key otherwise');
 CALL tap.act_as_nobody();
 SELECT is(tap.status('child'), 'invalid', 'the old text is none any more');
 
@@ -219,6 +219,20 @@ RESET SESSION AUTHORIZATION;
 INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (tap.id('a'), tap.id('admin of a'), 'admin');
 CALL tap.act_as_nobody();
 SELECT is(tap.status('reader'), 'revoked', 'they do not come back with the member');
+
+-- As if its revocation had not seen it, for its snapshot.
+RESET SESSION AUTHORIZATION;
+UPDATE auth.api_keys SET revoked_at = NULL WHERE name IN ('reader', 'of the owner');
+CALL tap.act_as_nobody();
+SELECT is(tap.status('reader'), 'revoked', 'not even one that was missed');
+CALL tap.act('owner', 'a');
+SELECT results_eq(
+    $$SELECT name, status FROM auth.list_api_keys() WHERE name IN ('of the owner', 'reader') ORDER BY name$$,
+    $$VALUES ('of the owner', 'orphaned'), ('reader', 'orphaned')$$, 'which is shown as orphaned');
+SELECT is(auth.rotate_api_key(tap.key_id('reader')) ->> 'status', 'revoked', 'and not rotated');
+CALL tap.act('admin', 'a');
+INSERT INTO tap.keys SELECT 'after', * FROM auth.create_api_key(tap.id('a'), 'after');
+SELECT is((SELECT status FROM auth.list_api_keys() WHERE name = 'after'), 'active', 'the member makes others');
 
 -- A key whose owner is no member is not accepted, revoked or not.
 RESET SESSION AUTHORIZATION;

@@ -207,6 +207,61 @@ RESET SESSION AUTHORIZATION;
 SELECT is_empty(
     $$SELECT FROM auth.login_attempts WHERE subject_hash = tap.hash('ip_address', '198.51.100.1')$$, 'nor is it kept');
 
+-- Whose account it is is known, and what is about nobody's does not stay.
+SELECT results_eq(
+    $$
+        SELECT n.name, a.user_id
+        FROM unnest(ARRAY['ada', 'nobody']) AS n (name)
+        JOIN auth.login_attempts AS a ON a.subject_hash = tap.hash('account', n.name || '@lockout.test')
+        ORDER BY n.name
+    $$,
+    $$VALUES ('ada', (SELECT u.user_id FROM tap.users AS u WHERE u.name = 'ada')), ('nobody', NULL)$$,
+    'an account is its user''s');
+INSERT INTO auth.login_attempts (subject_hash, kind, failures, last_failed_at, locked_until, user_id)
+SELECT tap.hash('account', r.name), 'account', r.failures, now() - r.age, r.locked_until, u.user_id
+FROM (VALUES ('aged: nobody', 7, interval '31 days', NULL::timestamptz, NULL),
+             ('aged: nobody, locked', 100, interval '31 days', '9999-01-01 00:00+00', NULL),
+             ('aged: few', 4, interval '31 days', NULL, 'ada'),
+             ('recent: nobody', 7, interval '29 days', NULL, NULL),
+             ('kept: a user', 5, interval '400 days', NULL, 'ada'),
+             ('kept: a user, locked', 100, interval '400 days', '9999-01-01 00:00+00', 'ada'))
+     AS r (name, failures, age, locked_until, owner)
+LEFT JOIN tap.users AS u ON u.name = r.owner;
+INSERT INTO auth.login_attempts (subject_hash, kind, failures, last_failed_at, user_id)
+VALUES (tap.hash('account', 'aged: a user who is gone'), 'account', 7, now() - interval '31 days', gen_random_uuid());
+UPDATE auth.login_attempts
+SET locked_until = '9999-01-01 00:00+00'
+WHERE subject_hash = tap.hash('account', 'nobody@lockout.test');
+CREATE FUNCTION tap.kept()
+RETURNS text[]
+LANGUAGE sql
+AS $function$
+    SELECT array_agg(n.name ORDER BY n.name)
+    FROM unnest(ARRAY[
+        'aged: a user who is gone', 'aged: few', 'aged: nobody', 'aged: nobody, locked', 'kept: a user', 'kept: a user, locked',
+        'recent: nobody']) AS n (name)
+    JOIN auth.login_attempts AS a ON a.subject_hash = tap.hash('account', n.name)
+$function$;
+DO $do$
+BEGIN
+    -- One attempt in 64 clears up.
+    FOR attempt IN 1..3000 LOOP
+        PERFORM tap.login('nobody');
+        EXIT WHEN cardinality(tap.kept()) < 7;
+    END LOOP;
+END
+$do$;
+SELECT is(
+    tap.kept(), ARRAY['kept: a user', 'kept: a user, locked', 'recent: nobody'], 'only what is known of users'' accounts is kept for ever');
+
+-- An account that is taken after it was attacked: it becomes its user's at the next attempt, heard or not.
+UPDATE auth.login_attempts SET user_id = NULL, locked_until = '9999-01-01 00:00+00'
+WHERE subject_hash = tap.hash('account', 'ada@lockout.test');
+SELECT is(tap.login('ada', 'correct horse'), 'locked', 'an attempt that is refused');
+SELECT is(
+    (SELECT a.user_id FROM auth.login_attempts AS a WHERE a.subject_hash = tap.hash('account', 'ada@lockout.test')),
+    (SELECT u.user_id FROM tap.users AS u WHERE u.name = 'ada'), 'notes whose account it is');
+
 -- What is kept is for functions only.
 CALL tap.act(login => 'tap_tenant');
 SELECT throws_ok('SELECT FROM auth.login_attempts', '42501', NULL, 'tap_tenant reads no counts');

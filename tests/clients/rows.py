@@ -97,7 +97,8 @@ def rows(tenant):
             "expires_at": LATER, "used_at": NOW}),
         ("auth.recovery_codes", {"user_id": user, "code_hash": digest(mark), "used_at": NOW}),
         ("auth.login_attempts", {
-            "subject_hash": digest(mark), "kind": "account", "failures": 5, "last_failed_at": EARLIER, "locked_until": LATER}),
+            "subject_hash": digest(mark), "kind": "account", "failures": 5, "last_failed_at": EARLIER, "locked_until": LATER,
+            "user_id": user}),
         ("auth.jwt_keys", {
             "id": uuid4(), "key_id": "2026", "algorithm": "EdDSA", "public_key": "PEM", "issuer": f"https://{mark}.example.org",
             "audience": "codeverify", "org_claim": "org", "enabled": False}),

@@ -163,7 +163,10 @@ class Races(unittest.TestCase):
                         try:
                             with connection.transaction():
                                 connection.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
-                                support.value(connection, "SELECT auth.authenticate_api_key(%s)", parent)
+                                # Without an identity it would make a key of the service's.
+                                if support.value(
+                                        connection, "SELECT auth.authenticate_api_key(%s) ->> 'status'", parent) != "ok":
+                                    return
                                 made = support.value(
                                     connection, "SELECT api_key FROM auth.create_api_key(%s, 'child')", org_id)
                             children.append(made)
@@ -185,6 +188,92 @@ class Races(unittest.TestCase):
                 for key in [parent, *children]:
                     self.assertEqual(
                         self.value("SELECT auth.authenticate_api_key(%s) ->> 'status'", key), "revoked", isolation)
+
+    def test_who_is_deleted_while_they_make_a_key(self):
+        """Neither waits for the other: the user is gone, and with them the key."""
+        create = "SELECT api_key_id FROM auth.create_api_key(%(org)s, 'late')"
+        works = {
+            "a user": ("SELECT tenancy.assume(%(org)s, %(user)s)", create),
+            "a user who rotates": ("SELECT tenancy.assume(%(org)s, %(user)s)", "SELECT auth.rotate_api_key(%(id)s) ->> 'status'"),
+            "a key": ("SELECT auth.authenticate_api_key(%(key)s)", create),
+            "a user who leaves": ("SELECT tenancy.assume(%(org)s, %(user)s)", "SELECT tenancy.leave_organization()")}
+        for who, (identify, make) in works.items():
+            with self.subTest(who):
+                org_id, _ = self.organization()
+                user_id = self.member(org_id, "admin")
+                with self.admin.transaction():
+                    self.admin.execute("SELECT tenancy.assume(%s, %s)", (org_id, user_id))
+                    key_id, key = self.admin.execute(
+                        "SELECT * FROM auth.create_api_key(%s, 'first', '[\"admin\"]')", (org_id,)).fetchone()
+                # The first use in a minute stamps the key's row.
+                self.value("SELECT auth.authenticate_api_key(%s)", key)
+                names = {"org": org_id, "user": user_id, "id": key_id, "key": key}
+                errors = {}
+
+                def run(name, *statements):
+                    with support.connect(DATABASE, application_name=name) as connection:
+                        try:
+                            with connection.transaction():
+                                for statement in statements:
+                                    connection.execute(statement, names)
+                        except psycopg.Error as error:
+                            errors[name] = error
+
+                def start(name, *statements):
+                    thread = threading.Thread(target=run, args=(name, *statements))
+                    thread.start()
+                    while not self.value(
+                            "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE application_name = %s AND wait_event_type = 'Lock')", name):
+                        self.assertTrue(thread.is_alive(), errors)
+                        time.sleep(0.01)
+                    return thread
+
+                deletes = lambda: start("deletes", "DELETE FROM auth.users WHERE id = %(user)s")
+                makes = lambda: start("makes", identify, make)
+                # The deletion has the user, and waits here for the organization; the other one waits for the user. Who
+                # leaves, as the first, has the user, and waits for the organization.
+                with support.connect(DATABASE) as holder, holder.transaction():
+                    holder.execute("SELECT FROM tenancy.organizations WHERE id = %s FOR NO KEY UPDATE", (org_id,))
+                    threads = [work() for work in ((makes, deletes) if who == "a user who leaves" else (deletes, makes))]
+                for thread in threads:
+                    thread.join()
+                self.assertNotIn("deletes", errors)
+                if who == "a user who leaves":
+                    self.assertNotIn("makes", errors)
+                else:
+                    self.assertIn(getattr(errors.get("makes"), "sqlstate", None), ("VC012", "VC020"))
+                self.assertEqual(self.value(
+                    "SELECT count(*) FROM auth.api_keys WHERE org_id = %s AND revoked_at IS NULL", org_id), 0)
+
+    def test_a_key_that_the_end_of_a_membership_did_not_see(self):
+        org_id, owner = self.organization()
+        user_id = self.member(org_id, "admin")
+
+        def make():
+            with self.admin.transaction():
+                self.admin.execute("SELECT tenancy.assume(%s, %s)", (org_id, user_id))
+                return self.value("SELECT api_key FROM auth.create_api_key(%s, 'key', '[\"read\"]')", org_id)
+
+        def status(key):
+            return self.value("SELECT auth.authenticate_api_key(%s) ->> 'status'", key)
+
+        with support.connect(DATABASE) as manager, support.connect(DATABASE) as slow:
+            # It began before all that follows.
+            slow.execute("BEGIN")
+            slow.execute("SELECT")
+            with manager.transaction():
+                manager.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                manager.execute("SELECT tenancy.assume(%s, %s)", (org_id, owner))
+                manager.execute("SELECT FROM tenancy.organizations")
+                key = make()
+                self.assertEqual(status(key), "ok")
+                self.assertIs(support.value(manager, "SELECT tenancy.remove_member(%s, %s)", org_id, user_id), True)
+            self.assertEqual(status(key), "revoked")
+            slow.execute(
+                "INSERT INTO tenancy.org_memberships (org_id, user_id, role) VALUES (%s, %s, 'admin')", (org_id, user_id))
+            slow.execute("COMMIT")
+        self.assertEqual(status(key), "revoked", "it does not come back with the member")
+        self.assertEqual(status(make()), "ok", "who makes others")
 
     def test_an_owner_hands_over_once(self):
         for isolation in support.ISOLATION_LEVELS:

@@ -3,7 +3,9 @@
 restarts and crashes, on a server that preloads the library and on one that does not."""
 
 import itertools
+import os
 import pathlib
+import signal
 import threading
 import time
 import unittest
@@ -472,22 +474,88 @@ class NotPreloaded(Outcomes, unittest.TestCase):
         self.assertIn("codeverify could not record an outcome apart from its transaction", log)
         self.assertIn("no background worker was free", log)
 
+    def start_login(self, connection, *arguments):
+        """In a thread; returns it, and a list that gets the status or the error."""
+        results = []
+
+        def work():
+            try:
+                results.append(self.status(connection, *arguments))
+            except psycopg.Error as error:
+                results.append(error)
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        return thread, results
+
     def test_a_caller_that_is_cancelled_leaves_the_job_to_its_worker(self):
         email, _ = self.new_user()
+        self.set_failures(email, 0)
+        connection, holder = self.connect(), self.connect(role=None)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'codeverify transaction' AND wait_event_type = 'Lock'"
+        timeouts = lambda: self.log().count("canceling statement due to lock timeout")
+        for _ in range(4):
+            before, failures = timeouts(), self.failures(email)[0]
+            # The worker has the job, and waits here.
+            with holder.transaction():
+                holder.execute("UPDATE auth.login_attempts SET failures = failures")
+                thread, results = self.start_login(connection, email)
+                eventually(lambda: timeouts() > before or support.value(self.superuser, waiting) == 1, "a worker waits")
+                self.superuser.execute("SELECT pg_cancel_backend(%s)", (connection.info.backend_pid,))
+                thread.join()
+            # On a busy machine it may have waited for longer than it may.
+            eventually(
+                lambda: self.failures(email)[0] == failures + 1 or timeouts() > before, f"attempt {failures + 1} is counted")
+            if timeouts() == before:
+                self.assertIsInstance(results[0], psycopg.errors.QueryCanceled)
+        self.assertGreater(self.failures(email)[0], 0)
+        self.assertEqual(self.status(connection, email, PASSWORD), "ok")
+
+    def stop_postmaster(self):
+        """No process starts until this is undone; those that run go on."""
+        _, data = self.cluster.owner_and_data()
+        pid = int(pathlib.Path(data, "postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        return lambda: os.kill(pid, signal.SIGCONT)
+
+    def test_a_worker_that_starts_late(self):
+        email, _ = self.new_user()
         connection = self.connect()
-        timeouts = 0
-        for milliseconds in (5, 10, 20, 40, 80, 160):
-            connection.execute(f"SET statement_timeout = {milliseconds}")
-            try:
-                self.status(connection, email)
-            except psycopg.errors.QueryCanceled:
-                timeouts += 1
-            connection.execute("RESET statement_timeout")
-        self.assertGreater(timeouts, 0)
-        connection.execute("SELECT 1")
+        go_on = self.stop_postmaster()
+        thread, results = self.start_login(connection, email, PASSWORD)
+        time.sleep(3)
+        self.superuser.execute("SELECT pg_cancel_backend(%s)", (connection.info.backend_pid,))
+        thread.join(0.5)
+        self.assertEqual(results, [], "a statement that is cancelled waits until its attempt is counted")
+        go_on()
+        thread.join()
+        self.assertIsInstance(results[0], psycopg.errors.QueryCanceled)
+        eventually(lambda: self.failures(email)[0] == 1, "the attempt is counted")
+
+        go_on = self.stop_postmaster()
+        thread, results = self.start_login(connection, email, PASSWORD)
+        time.sleep(3)
+        go_on()
+        thread.join()
+        self.assertEqual(results, ["ok"], "it is not refused for that")
+
+    def test_a_session_that_is_to_end_waits_for_no_worker(self):
+        email, _ = self.new_user()
+        connection = self.connect()
+        go_on = self.stop_postmaster()
+        thread, results = self.start_login(connection, email, PASSWORD)
         eventually(
-            lambda: support.value(self.superuser, "SELECT count(*) FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted") == 0,
-            "no worker waits")
+            lambda: support.value(
+                self.superuser, "SELECT wait_event = 'Extension' FROM pg_stat_activity WHERE pid = %s", connection.info.backend_pid),
+            "it waits")
+        begun = time.monotonic()
+        self.superuser.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
+        thread.join()
+        waited = time.monotonic() - begun
+        go_on()
+        self.assertIsInstance(results[0], psycopg.errors.AdminShutdown)
+        self.assertLess(waited, 1)
 
 
 if __name__ == "__main__":

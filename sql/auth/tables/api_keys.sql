@@ -9,7 +9,9 @@ CREATE TABLE auth.api_keys (
     expires_at          timestamptz,
     last_used_at        timestamptz,
     created_by          uuid        DEFAULT tenancy.current_user_id(),
-    created_at          timestamptz NOT NULL DEFAULT now(),
+    -- Not now(): a key that is made after its maker joined must be younger than the membership, also in a transaction
+    -- that began before.
+    created_at          timestamptz NOT NULL DEFAULT clock_timestamp(),
     service_id          uuid,
     parent_id           uuid,
     revoked_at          timestamptz,

@@ -3,7 +3,8 @@ CREATE TABLE tenancy.org_memberships (
     org_id     uuid        NOT NULL DEFAULT tenancy.current_org_id(),
     user_id    uuid        NOT NULL,
     role       text        NOT NULL DEFAULT 'member',
-    created_at timestamptz NOT NULL DEFAULT now(),
+    -- Not now(): what was made before the user joined must be older, also than a transaction that took long.
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CONSTRAINT org_memberships_pkey PRIMARY KEY (id),
     CONSTRAINT org_memberships_org_id_user_id_key UNIQUE (org_id, user_id),
     CONSTRAINT org_memberships_org_id_fkey FOREIGN KEY (org_id)
@@ -21,4 +22,4 @@ COMMENT ON COLUMN tenancy.org_memberships.id IS 'Primary key.';
 COMMENT ON COLUMN tenancy.org_memberships.org_id IS 'Organization the user belongs to.';
 COMMENT ON COLUMN tenancy.org_memberships.user_id IS 'User who belongs to the organization.';
 COMMENT ON COLUMN tenancy.org_memberships.role IS 'owner and admin manage, member and developer write, viewer reads; only an owner makes or unmakes owners.';
-COMMENT ON COLUMN tenancy.org_memberships.created_at IS 'When the user joined.';
+COMMENT ON COLUMN tenancy.org_memberships.created_at IS 'When the user joined. API keys that they made before, as a member who has left since, are not accepted.';

@@ -8,14 +8,20 @@ use uuid::Uuid;
 use super::stored::StoredKey;
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
 use crate::auth::rate_limits::uses;
-use crate::auth::told::was_told;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::codeverify::settings::own_transactions;
+use crate::codeverify::told::Told;
+use crate::codeverify::transaction::{can_write, reads_what_is_committed};
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
 
 const MINUTE: i64 = 60 * 1_000_000;
+
+thread_local! {
+    /// Keys and why they were refused.
+    static TOLD: Told<(Uuid, &'static str)> = Told::default();
+}
 
 /// Tells that a key was accepted, and stamps it, if a minute has passed since that was done last. Never waits for
 /// another user of the key.
@@ -28,7 +34,9 @@ pub fn note_use(key: &StoredKey) {
     let is_fresh = key
         .last_used_at
         .is_some_and(|used| used >= now.saturating_sub(MINUTE));
-    if is_fresh || !can_write() {
+    // Above READ COMMITTED a stamp that another transaction has renewed since our snapshot would end this one with a
+    // serialization failure.
+    if is_fresh || !can_write() || !reads_what_is_committed() {
         return;
     }
     let stamped = as_owner(|| {
@@ -52,7 +60,7 @@ pub fn note_refusal(key: &StoredKey, reason: &'static str) {
     if own_transactions() && uses::note_refusal(key.id, key.org_id, reason) {
         return;
     }
-    if was_told((key.id, None, reason)) {
+    if TOLD.with(|told| told.was_told((key.id, reason))) {
         return;
     }
     record_failure(&outcome(
@@ -85,11 +93,4 @@ fn outcome<'a>(key: &StoredKey, action: &'static str, details: Value) -> Outcome
         ip_address: None,
         user_agent: None,
     }
-}
-
-/// A standby is always read-only, and above READ COMMITTED a stamp that another transaction has renewed since our
-/// snapshot would end this one with a serialization failure.
-fn can_write() -> bool {
-    // SAFETY: reads two flags of the current transaction.
-    unsafe { !pg_sys::XactReadOnly && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }

@@ -48,9 +48,6 @@ fn create_api_key(
     let name = or_raise(check_name(name));
     let scopes = or_raise(check_scopes(scopes.as_ref()));
     let mut expires_at = expires_at;
-    if expires_at.is_some_and(|end| end <= clock_timestamp()) {
-        raise(invalid_request("expires_at is in the past"));
-    }
     let parent_id = settings::api_key_id();
     let created_by = match parent_id {
         Some(parent_id) => {
@@ -61,12 +58,17 @@ fn create_api_key(
         }
         None => or_raise(lock_creator(org_id)),
     };
+    // Only now does nobody leave any more who answers for the key.
+    let created_at = clock_timestamp();
+    if expires_at.is_some_and(|end| end <= created_at) {
+        raise(invalid_request("expires_at is in the past"));
+    }
     let key = or_raise(generate());
     let api_key_id = as_owner(|| {
         update_one::<pgrx::Uuid>(
             "INSERT INTO auth.api_keys \
-                 (org_id, name, key_hash, key_prefix, scopes, expires_at, service_id, created_by, parent_id) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) \
+                 (org_id, name, key_hash, key_prefix, scopes, expires_at, service_id, created_by, parent_id, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
              RETURNING id",
             &[
                 to_datum(org_id).into(),
@@ -78,6 +80,7 @@ fn create_api_key(
                 service_id.into(),
                 created_by.into(),
                 parent_id.map(to_datum).into(),
+                created_at.into(),
             ],
         )
     });
@@ -135,6 +138,7 @@ fn lock_creator(org_id: Uuid) -> Result<Option<pgrx::Uuid>, Error> {
         return Ok(None);
     };
     let role = as_owner(|| {
+        lock_user(user_id);
         update_one::<String>(
             "SELECT m.role FROM tenancy.org_memberships AS m \
              WHERE m.org_id = $1 AND m.user_id = $2 FOR SHARE",
@@ -156,6 +160,16 @@ fn lock_creator(org_id: Uuid) -> Result<Option<pgrx::Uuid>, Error> {
     }
 }
 
+/// As the key's foreign key does later: whoever deletes a user locks the user first, then memberships and keys, and
+/// would wait for those while their holder waits for the user.
+fn lock_user(user_id: Uuid) {
+    update(
+        "SELECT FROM auth.users AS u WHERE u.id = $1 FOR KEY SHARE",
+        &[to_datum(user_id).into()],
+        |_| Ok(()),
+    );
+}
+
 /// What a key hands on to those that it makes.
 struct Parent {
     created_by: Option<pgrx::Uuid>,
@@ -165,6 +179,9 @@ struct Parent {
 /// The key in context, which stays as it is until its child is there, so that whoever revokes it finds the child.
 fn lock_parent(org_id: Uuid, key_id: Uuid) -> Result<Parent, Error> {
     as_owner(|| {
+        if let Some(user_id) = StoredKey::find_by_id(key_id).and_then(|key| key.created_by) {
+            lock_user(user_id);
+        }
         update(
             "SELECT k.created_by, k.expires_at FROM auth.api_keys AS k \
              WHERE k.org_id = $1 AND k.id = $2 AND k.revoked_at IS NULL FOR SHARE",
@@ -263,7 +280,7 @@ fn rotate_api_key(
                  key_prefix = $3, \
                  previous_key_hash = CASE WHEN $4 > interval '0' THEN k.key_hash END, \
                  previous_expires_at = CASE WHEN $4 > interval '0' THEN pg_catalog.clock_timestamp() + $4 END, \
-                 rotated_at = pg_catalog.now(), \
+                 rotated_at = pg_catalog.clock_timestamp(), \
                  created_by = coalesce($5, k.created_by) \
              WHERE k.id = $1 AND k.revoked_at IS NULL \
              RETURNING pg_catalog.to_jsonb(k.previous_expires_at)",

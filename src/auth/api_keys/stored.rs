@@ -18,7 +18,7 @@ use crate::tenancy::sql::from_datum;
 /// How far from a key that a person made the keys made by keys may be.
 pub const MOST_GENERATIONS: usize = 8;
 
-const COLUMNS: [&std::ffi::CStr; 9] = [
+const COLUMNS: [&std::ffi::CStr; 11] = [
     c"id",
     c"org_id",
     c"scopes",
@@ -28,10 +28,12 @@ const COLUMNS: [&std::ffi::CStr; 9] = [
     c"expires_at",
     c"last_used_at",
     c"previous_expires_at",
+    c"created_at",
+    c"rotated_at",
 ];
 
 /// The keys by one column of theirs.
-const fn keys_by(column: &'static std::ffi::CStr) -> Remembered<1, 9> {
+const fn keys_by(column: &'static std::ffi::CStr) -> Remembered<1, 11> {
     Remembered {
         schema: c"auth",
         table: c"api_keys",
@@ -42,15 +44,15 @@ const fn keys_by(column: &'static std::ffi::CStr) -> Remembered<1, 9> {
 }
 
 thread_local! {
-    static KEYS_BY_HASH: Remembered<1, 9> = const { keys_by(c"key_hash") };
-    static KEYS_BY_PREVIOUS_HASH: Remembered<1, 9> = const { keys_by(c"previous_key_hash") };
-    static KEYS_BY_ID: Remembered<1, 9> = const { keys_by(c"id") };
-    static MEMBERSHIPS: Remembered<2, 1> = const {
+    static KEYS_BY_HASH: Remembered<1, 11> = const { keys_by(c"key_hash") };
+    static KEYS_BY_PREVIOUS_HASH: Remembered<1, 11> = const { keys_by(c"previous_key_hash") };
+    static KEYS_BY_ID: Remembered<1, 11> = const { keys_by(c"id") };
+    static MEMBERSHIPS: Remembered<2, 2> = const {
         Remembered {
             schema: c"tenancy",
             table: c"org_memberships",
             key: [c"org_id", c"user_id"],
-            columns: [c"role"],
+            columns: [c"role", c"created_at"],
             known: Cell::new(None),
         }
     };
@@ -69,6 +71,8 @@ pub struct StoredKey {
     expires_at: Option<i64>,
     pub last_used_at: Option<i64>,
     previous_expires_at: Option<i64>,
+    /// When whoever answers for it came to do so.
+    answered_since: Option<i64>,
     /// Whether it was found by the text that it had before it was rotated.
     is_previous: bool,
 }
@@ -152,8 +156,10 @@ impl StoredKey {
         self.check_ancestors()?;
         match self.created_by {
             None => Ok(scopes.role()),
-            Some(user_id) => member_role(self.org_id, user_id)
-                .map(|role| scopes.role().lesser(role))
+            Some(user_id) => membership(self.org_id, user_id)
+                // A key that the end of an earlier membership has missed, for its snapshot, does not come back.
+                .filter(|member| self.answered_since >= member.since)
+                .map(|member| scopes.role().lesser(member.role))
                 .ok_or(Fault::Orphaned),
         }
     }
@@ -183,18 +189,33 @@ impl StoredKey {
     }
 }
 
-/// What a user is in an organization now; None for one who is no member.
-pub fn member_role(org_id: Uuid, user_id: Uuid) -> Option<MemberRole> {
-    let wanted = [Key::Uuid(Some(org_id)), Key::Uuid(Some(user_id))];
-    MEMBERSHIPS
-        .with(|memberships| memberships.find(&wanted, |row, columns| text(row, columns[0])))
-        .flatten()?
-        .parse()
-        .ok()
+/// What a user is in an organization.
+struct Membership {
+    role: MemberRole,
+    since: Option<i64>,
 }
 
-fn read(row: &Row, columns: &[i16; 9]) -> Option<StoredKey> {
-    let [id, org_id, scopes, created_by, parent_id, revoked_at, expires_at, last_used_at, previous] =
+fn membership(org_id: Uuid, user_id: Uuid) -> Option<Membership> {
+    let wanted = [Key::Uuid(Some(org_id)), Key::Uuid(Some(user_id))];
+    MEMBERSHIPS
+        .with(|memberships| {
+            memberships.find(&wanted, |row, columns| {
+                Some(Membership {
+                    role: text(row, columns[0])?.parse().ok()?,
+                    since: timestamp(row, columns[1]),
+                })
+            })
+        })
+        .flatten()
+}
+
+/// What a user is in an organization now; None for one who is no member.
+pub fn member_role(org_id: Uuid, user_id: Uuid) -> Option<MemberRole> {
+    membership(org_id, user_id).map(|member| member.role)
+}
+
+fn read(row: &Row, columns: &[i16; 11]) -> Option<StoredKey> {
+    let [id, org_id, scopes, created_by, parent_id, revoked_at, expires_at, last_used_at, previous, created_at, rotated_at] =
         *columns;
     Some(StoredKey {
         id: uuid(row, id)?,
@@ -209,6 +230,7 @@ fn read(row: &Row, columns: &[i16; 9]) -> Option<StoredKey> {
         expires_at: timestamp(row, expires_at),
         last_used_at: timestamp(row, last_used_at),
         previous_expires_at: timestamp(row, previous),
+        answered_since: timestamp(row, rotated_at).or_else(|| timestamp(row, created_at)),
         is_previous: false,
     })
 }

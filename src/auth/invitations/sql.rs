@@ -11,17 +11,22 @@ use crate::auth::api_keys::stored::{member_role, StoredKey};
 use crate::auth::caller::{is_service, require_self_or_service};
 use crate::auth::outcomes::{count_unknown, record_failure, record_success, Outcome, Unknown};
 use crate::auth::tokens::{Kind, Token};
-use crate::auth::told::was_told;
 use crate::auth::users::email::normalise;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, select_one, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
 use crate::codeverify::time;
+use crate::codeverify::told::Told;
 use crate::tenancy::context;
 use crate::tenancy::permission::{MemberRole, Permission};
 use crate::tenancy::settings;
 use crate::tenancy::sql::{from_datum, to_datum};
+
+thread_local! {
+    /// Invitations, for whom they were refused, and why.
+    static TOLD: Told<(Uuid, Uuid, &'static str)> = Told::default();
+}
 
 extension_sql_file!(
     "../../../sql/auth/invitations.sql",
@@ -212,7 +217,7 @@ fn accept_invitation(code: Option<&str>, user_id: Option<pgrx::Uuid>) -> JsonB {
         }
         Verdict::AlreadyMember(role) => answer("already_member", Some((found.org_id, role))),
         Verdict::Refused(status) => {
-            if !was_told((found.id, Some(user_id), status)) {
+            if !TOLD.with(|told| told.was_told((found.id, user_id, status))) {
                 let details = json!({ "reason": status, "user_id": user_id.to_string() });
                 record_failure(&outcome(
                     "invitation.refused",

@@ -22,6 +22,9 @@ const CAPACITY: usize = 8_192;
 /// Subjects that are written in one transaction.
 const BATCH: usize = 256;
 
+/// How often a record is loaded from the table before there is said to be no room for it.
+const LOADS: usize = 16;
+
 /// In microseconds.
 const HOUR: i64 = 3_600_000_000;
 
@@ -43,16 +46,19 @@ pub struct Attempts {
     /// 0 for none.
     locked_until: AtomicI64,
     hash: [AtomicU64; 4],
-    /// 0 for an account that has no user.
-    user_id: [AtomicU64; 2],
+    /// Whose account it is; 0 for one that has no user.
+    owner: [AtomicU64; 2],
+    /// Whether the owner's row shows it.
+    is_shown: AtomicU32,
 }
 
 // SAFETY: atomic numbers.
 unsafe impl Value for Attempts {
     fn clear(&self) {
         self.is_address.store(0, Ordering::Relaxed);
+        self.is_shown.store(0, Ordering::Relaxed);
         self.set_record(&Record::default());
-        for number in self.hash.iter().chain(&self.user_id) {
+        for number in self.hash.iter().chain(&self.owner) {
             number.store(0, Ordering::Relaxed);
         }
     }
@@ -84,13 +90,19 @@ impl Attempts {
         }
     }
 
-    fn set_user(&self, user_id: Uuid) {
-        let (high, low) = user_id.as_u64_pair();
-        self.user_id[0].store(high, Ordering::Relaxed);
-        self.user_id[1].store(low, Ordering::Relaxed);
+    fn owner(&self) -> Option<Uuid> {
+        let [high, low] = &self.owner;
+        let id = Uuid::from_u64_pair(high.load(Ordering::Relaxed), low.load(Ordering::Relaxed));
+        Some(id).filter(|id| !id.is_nil())
     }
 
-    fn read(&self) -> (Subject, Record, Option<Uuid>) {
+    fn set_owner(&self, owner: Uuid) {
+        let (high, low) = owner.as_u64_pair();
+        self.owner[0].store(high, Ordering::Relaxed);
+        self.owner[1].store(low, Ordering::Relaxed);
+    }
+
+    fn read(&self) -> Changes {
         let mut hash = [0; 32];
         for (bytes, number) in hash.as_chunks_mut::<8>().0.iter_mut().zip(&self.hash) {
             *bytes = number.load(Ordering::Relaxed).to_be_bytes();
@@ -100,12 +112,23 @@ impl Attempts {
         } else {
             Kind::IpAddress
         };
-        let [high, low] = &self.user_id;
-        let user_id =
-            Uuid::from_u64_pair(high.load(Ordering::Relaxed), low.load(Ordering::Relaxed));
-        let user_id = Some(user_id).filter(|id| !id.is_nil());
-        (Subject { kind, hash }, self.record(), user_id)
+        let owner = self.owner();
+        Changes {
+            subject: Subject { kind, hash },
+            record: self.record(),
+            owner,
+            shown_in: owner.filter(|_| self.is_shown.load(Ordering::Relaxed) != 0),
+        }
     }
+}
+
+/// What is to be written of a slot.
+struct Changes {
+    subject: Subject,
+    record: Record,
+    owner: Option<Uuid>,
+    /// The user whose row is to show it.
+    shown_in: Option<Uuid>,
 }
 
 /// Takes a step; the caller is told until when there is a lock. Full where there is no room to count.
@@ -123,7 +146,7 @@ pub fn take(step: Step, subjects: &Subjects) -> Result<Result<(), i64>, Full> {
             return Ok(taken);
         }
     }
-    let taken = work_on(&subjects.account, subjects.user_id, |record| {
+    let taken = work_on(&subjects.account, Some(subjects), |record| {
         step.take(now, (record, &subjects.account_rule), None)
     });
     if let (Step::Begin, Err(_) | Ok(Err(_)), Some((subject, rule))) =
@@ -134,38 +157,57 @@ pub fn take(step: Step, subjects: &Subjects) -> Result<Result<(), i64>, Full> {
     taken
 }
 
-/// Until when an account or an address is locked, as far as that is in memory or can be brought there.
+/// Changes the record of an account, whose user is among `subjects`, or of an address.
 fn work_on<R>(
     subject: &Subject,
-    user_id: Option<Uuid>,
+    subjects: Option<&Subjects>,
     work: impl Fn(&mut Record) -> R,
 ) -> Result<R, Full> {
     let on_slot = |slot: &Entry<Attempts>| {
         let before = slot.record();
         let mut record = before;
         let result = work(&mut record);
-        if let Some(user_id) = user_id {
-            slot.set_user(user_id);
+        let owner = subjects.and_then(|subjects| subjects.owner);
+        let is_new_owner = owner.is_some() && owner != slot.owner();
+        if let Some(owner) = owner {
+            slot.set_owner(owner);
         }
-        if record != before {
+        if subjects.is_some_and(|subjects| subjects.user_id.is_some()) {
+            slot.is_shown.store(1, Ordering::Relaxed);
+        }
+        if record != before || is_new_owner {
             slot.set_record(&record);
             slot.changed();
         }
         result
     };
     let key = key(subject);
-    if let Some(result) = ATTEMPTS.with_alone(key, on_slot) {
-        return Ok(result);
+    // A slot can be taken from the subject while its record is being loaded, after attempts that were counted in it
+    // meanwhile: then it is loaded again, but not for ever.
+    for _ in 0..LOADS {
+        if let Some(result) = ATTEMPTS.with_alone(key, on_slot) {
+            return Ok(result);
+        }
+        let evictions = ATTEMPTS.evictions();
+        let stored = as_owner(|| rows::load(subject)).unwrap_or_default();
+        let mut result = None;
+        ATTEMPTS.with_or_insert_since(
+            key,
+            evictions,
+            |fresh| {
+                fresh.set_subject(subject);
+                fresh.set_record(&stored.record);
+                if let Some(owner) = stored.owner {
+                    fresh.set_owner(owner);
+                }
+            },
+            |slot| result = Some(on_slot(slot)),
+        )?;
+        if let Some(result) = result {
+            return Ok(result);
+        }
     }
-    let stored = as_owner(|| rows::load(subject)).unwrap_or_default();
-    ATTEMPTS.with_or_insert(
-        key,
-        |fresh| {
-            fresh.set_subject(subject);
-            fresh.set_record(&stored);
-        },
-        on_slot,
-    )
+    Err(Full)
 }
 
 fn key(subject: &Subject) -> Key {
@@ -190,8 +232,7 @@ pub fn flush(round: &mut Round) -> Option<Batch> {
     let more = changed.len() == BATCH;
     if !round.is_last {
         changed.retain(|one| {
-            let (_, record, _) = &one.value;
-            let rests_until = record.last_failed_at.saturating_add(REST);
+            let rests_until = one.value.record.last_failed_at.saturating_add(REST);
             let rests = (now..=now + REST).contains(&rests_until);
             if rests {
                 round.again_at(round.now + REST);
@@ -204,9 +245,14 @@ pub fn flush(round: &mut Round) -> Option<Batch> {
     }
     let mut written = Vec::with_capacity(changed.len());
     for one in &changed {
-        let (subject, record, user_id) = &one.value;
-        rows::store(subject, record);
-        if user_id.is_none_or(|user_id| rows::show(user_id, record)) {
+        let Changes {
+            subject,
+            record,
+            owner,
+            shown_in,
+        } = &one.value;
+        rows::store(subject, record, *owner);
+        if shown_in.is_none_or(|user_id| rows::show(user_id, record)) {
             written.push((one.id, one.version));
         } else {
             round.again_at(round.now + RETRY);

@@ -13,7 +13,6 @@ pub mod settings;
 pub mod sql;
 pub mod subject;
 
-use pgrx::pg_sys;
 use uuid::Uuid;
 
 use self::policy::NEVER;
@@ -25,6 +24,7 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::settings::own_transactions;
 use crate::codeverify::shared_memory;
 use crate::codeverify::time;
+use crate::codeverify::transaction::{can_write, reads_what_is_committed};
 
 pub use memory::{flush, ATTEMPTS};
 
@@ -48,7 +48,18 @@ pub struct Attempt {
 /// Begins an attempt at an account, named by its normalised mail address whether it exists or not, from an
 /// IP address where one is known.
 pub fn begin(account: &str, ip_address: Option<&str>) -> Verdict {
-    let subjects = subjects_of(account, ip_address);
+    begin_of(subjects_of(account, ip_address))
+}
+
+/// As `begin`, for a user whose account may have a name that no user is found by.
+pub fn begin_for(user_id: Uuid, account: &str, ip_address: Option<&str>) -> Verdict {
+    begin_of(Subjects {
+        owner: Some(user_id),
+        ..subjects_of(account, ip_address)
+    })
+}
+
+fn begin_of(subjects: Subjects) -> Verdict {
     let locked_until = take(Step::Begin, &subjects).map_or_else(
         || Some(time::now() + UNAVAILABLE),
         |answer| answer.locked_until,
@@ -64,17 +75,20 @@ pub fn begin(account: &str, ip_address: Option<&str>) -> Verdict {
 /// Begins an attempt at the second factor of a user. Those are counted by themselves: whoever can change the password,
 /// or set it by a mail, and so makes the account's failures forgotten, has no more guesses for it.
 pub fn begin_second_factor(user_id: Uuid) -> Verdict {
-    begin(&second_factor_of(user_id), None)
+    begin_of(second_factor_of(user_id))
 }
 
 /// Forgets failures at the second factor, as when it is taken away.
 pub fn unlock_second_factor(user_id: Uuid) {
-    unlock(&second_factor_of(user_id));
+    end(Step::Unlock, &second_factor_of(user_id));
 }
 
 /// No account has this name: there is no space in one.
-fn second_factor_of(user_id: Uuid) -> String {
-    format!("second factor of {user_id}")
+fn second_factor_of(user_id: Uuid) -> Subjects {
+    Subjects {
+        owner: Some(user_id),
+        ..subjects_of(&format!("second factor of {user_id}"), None)
+    }
 }
 
 impl Attempt {
@@ -100,13 +114,15 @@ pub fn unlock(account: &str) {
 }
 
 fn subjects_of(account: &str, ip_address: Option<&str>) -> Subjects {
+    let user_id = as_owner(|| rows::find_user(account));
     Subjects {
         account: subject::account(account),
         account_rule: settings::rule(Kind::Account),
         ip_address: ip_address
             .and_then(subject::ip_address)
             .map(|subject| (subject, settings::rule(Kind::IpAddress))),
-        user_id: as_owner(|| rows::find_user(account)),
+        user_id,
+        owner: user_id,
     }
 }
 
@@ -125,14 +141,18 @@ fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
         // Who is locked out is told so without starting a process for it.
         let now = time::now();
         let locked_until = as_owner(|| {
-            [
-                Some(subjects.account),
-                subjects.ip_address.map(|(subject, _)| subject),
-            ]
-            .iter()
-            .flatten()
-            .filter_map(|subject| rows::load(subject)?.lock(now))
-            .max()
+            let account = rows::load(&subjects.account).unwrap_or_default();
+            if subjects.owner.is_some() && subjects.owner != account.owner {
+                // It is to be noted whose the account has become.
+                return None;
+            }
+            let address = subjects
+                .ip_address
+                .and_then(|(subject, _)| rows::load(&subject));
+            account
+                .record
+                .lock(now)
+                .max(address.and_then(|address| address.record.lock(now)))
         });
         if locked_until.is_some() {
             return Some(Answer {
@@ -155,20 +175,13 @@ fn take(step: Step, subjects: &Subjects) -> Option<Answer> {
 /// Takes a step that is no question. What it changes is shown at once where that can be.
 fn end(step: Step, subjects: &Subjects) {
     let is_shown = take(step, subjects).is_some_and(|answer| answer.is_shown);
-    // SAFETY: reads a flag of the current transaction.
-    let can_write = unsafe { !pg_sys::XactReadOnly };
-    let Some(user_id) = subjects.user_id.filter(|_| !is_shown && can_write) else {
+    let Some(user_id) = subjects.user_id.filter(|_| !is_shown && can_write()) else {
         return;
     };
     // It may be the caller who is changing the row.
     if step != Step::Withdraw && reads_what_is_committed() {
         as_owner(|| rows::show(user_id, &policy::Record::default()));
     }
-}
-
-fn reads_what_is_committed() -> bool {
-    // SAFETY: reads the transaction's isolation level.
-    unsafe { pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32 }
 }
 
 /// Takes a step on the rows, in a transaction of its own and as codeverify_owner.
@@ -178,9 +191,9 @@ pub fn take_on_rows(step: Step, subjects: &Subjects) -> Answer {
     let address_before = subjects
         .ip_address
         .filter(|_| step != Step::Unlock)
-        .map(|(subject, rule)| (subject, rule, rows::lock(&subject)));
+        .map(|(subject, rule)| (subject, rule, rows::lock(&subject).record));
     let before = rows::lock(&subjects.account);
-    let mut record = before;
+    let mut record = before.record;
     let mut address = address_before;
     let taken = step.take(
         now,
@@ -188,10 +201,11 @@ pub fn take_on_rows(step: Step, subjects: &Subjects) -> Answer {
         address.as_mut().map(|(_, rule, record)| (record, &*rule)),
     );
     if let Some((subject, _, record)) = address.filter(|_| address != address_before) {
-        rows::store(&subject, &record);
+        rows::store(&subject, &record, None);
     }
-    if record != before {
-        rows::store(&subjects.account, &record);
+    let owner = subjects.owner.or(before.owner);
+    if (record, owner) != (before.record, before.owner) {
+        rows::store(&subjects.account, &record, owner);
     }
     if step == Step::Begin && now % 64 == 0 {
         rows::forget_old();

@@ -15,6 +15,8 @@ pub struct Subjects {
     pub ip_address: Option<(Subject, Rule)>,
     /// The account's user, if there is one whose row is to show how things stand.
     pub user_id: Option<Uuid>,
+    /// The account's user, if there is one: what is known of nobody's account is forgotten in time.
+    pub owner: Option<Uuid>,
 }
 
 /// What is asked.

@@ -11,8 +11,17 @@ use crate::codeverify::query::{select_one, update, update_one};
 use crate::codeverify::time;
 use crate::tenancy::sql::{from_datum, to_datum};
 
-/// From so many on, the failures of an account are never forgotten; fewer are, after 30 days.
+/// From so many on, the failures of a user's account are never forgotten; fewer are, after 30 days, and so are those of
+/// an account that nobody has. Else whoever invents accounts could fill the table.
 const FEW_FAILURES: i32 = 5;
+
+/// What is stored of a subject.
+#[derive(Clone, Copy, Default)]
+pub struct Stored {
+    pub record: Record,
+    /// Whose account it is, as far as that is known.
+    pub owner: Option<Uuid>,
+}
 
 /// The user whose account this is.
 pub fn find_user(account: &str) -> Option<Uuid> {
@@ -25,32 +34,36 @@ pub fn find_user(account: &str) -> Option<Uuid> {
 
 /// What is committed of a subject, even where the caller's snapshot is older: it must not be able to guess against
 /// counts of yesterday.
-pub fn load(subject: &Subject) -> Option<Record> {
+pub fn load(subject: &Subject) -> Option<Stored> {
     select_latest(
-        "SELECT failures, last_failed_at, locked_until \
+        "SELECT failures, last_failed_at, locked_until, user_id \
          FROM auth.login_attempts WHERE subject_hash = $1",
         &[hex::encode(subject.hash).into()],
         |rows| {
             let row = rows.first()?;
-            Some(record(row.get(1), row.get(2), row.get(3)))
+            Some(stored(row.get(1), row.get(2), row.get(3), row.get(4)))
         },
     )
 }
 
-fn record(
+fn stored(
     failures: Option<i32>,
     last_failed_at: Option<TimestampWithTimeZone>,
     locked_until: Option<TimestampWithTimeZone>,
-) -> Record {
-    Record {
-        failures: failures.unwrap_or(0),
-        last_failed_at: last_failed_at.map_or(0, time::from_datum),
-        locked_until: locked_until.map(time::from_datum),
+    user_id: Option<pgrx::Uuid>,
+) -> Stored {
+    Stored {
+        record: Record {
+            failures: failures.unwrap_or(0),
+            last_failed_at: last_failed_at.map_or(0, time::from_datum),
+            locked_until: locked_until.map(time::from_datum),
+        },
+        owner: user_id.map(from_datum),
     }
 }
 
 /// As `load`, but keeps others from it until the transaction ends.
-pub fn lock(subject: &Subject) -> Record {
+pub fn lock(subject: &Subject) -> Stored {
     let hash = hex::encode(subject.hash);
     update(
         "INSERT INTO auth.login_attempts (subject_hash, kind) VALUES ($1, $2) \
@@ -59,15 +72,15 @@ pub fn lock(subject: &Subject) -> Record {
         |_| Ok(()),
     );
     update(
-        "SELECT failures, last_failed_at, locked_until \
+        "SELECT failures, last_failed_at, locked_until, user_id \
          FROM auth.login_attempts WHERE subject_hash = $1 FOR NO KEY UPDATE",
         &[hash.into()],
         |rows| {
             if rows.is_empty() {
-                return Ok(Record::default());
+                return Ok(Stored::default());
             }
             let row = rows.first();
-            Ok(record(row.get(1)?, row.get(2)?, row.get(3)?))
+            Ok(stored(row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?))
         },
     )
 }
@@ -79,21 +92,23 @@ fn time_or_null(time: Option<i64>) -> DatumWithOid<'static> {
     )
 }
 
-pub fn store(subject: &Subject, record: &Record) {
+pub fn store(subject: &Subject, record: &Record, owner: Option<Uuid>) {
     update(
         "INSERT INTO auth.login_attempts AS a \
-             (subject_hash, kind, failures, last_failed_at, locked_until) \
-         VALUES ($1, $2, $3, $4, $5) \
+             (subject_hash, kind, failures, last_failed_at, locked_until, user_id) \
+         VALUES ($1, $2, $3, $4, $5, $6) \
          ON CONFLICT (subject_hash) DO UPDATE \
          SET failures = excluded.failures, \
              last_failed_at = excluded.last_failed_at, \
-             locked_until = excluded.locked_until",
+             locked_until = excluded.locked_until, \
+             user_id = excluded.user_id",
         &[
             hex::encode(subject.hash).into(),
             subject.kind.name().into(),
             record.failures.into(),
             time::to_datum(record.last_failed_at),
             time_or_null(record.locked_until),
+            owner.map(to_datum).into(),
         ],
         |_| Ok(()),
     );
@@ -126,15 +141,22 @@ pub fn show(user_id: Uuid, record: &Record) -> bool {
 pub fn forget_old() {
     update(
         "DELETE FROM auth.login_attempts WHERE subject_hash IN ( \
-             SELECT subject_hash FROM auth.login_attempts \
-             WHERE last_failed_at < pg_catalog.clock_timestamp() - interval '1 day' \
-               AND coalesce(locked_until <= pg_catalog.clock_timestamp(), true) \
-               AND (kind = 'ip_address' OR failures = 0 \
-                    OR (failures < $1 \
-                        AND last_failed_at < pg_catalog.clock_timestamp() - interval '30 days')) \
-             ORDER BY last_failed_at \
+             SELECT a.subject_hash FROM auth.login_attempts AS a \
+             WHERE a.last_failed_at < pg_catalog.clock_timestamp() - interval '1 day' \
+               AND CASE \
+                       WHEN a.kind = 'account' \
+                        AND a.last_failed_at < pg_catalog.clock_timestamp() - interval '30 days' \
+                        AND NOT EXISTS (SELECT FROM auth.users AS u WHERE u.id = a.user_id) \
+                       THEN true \
+                       WHEN a.locked_until > pg_catalog.clock_timestamp() THEN false \
+                       ELSE a.kind = 'ip_address' \
+                         OR a.failures = 0 \
+                         OR (a.failures < $1 \
+                             AND a.last_failed_at < pg_catalog.clock_timestamp() - interval '30 days') \
+                   END \
+             ORDER BY a.last_failed_at \
              LIMIT 1000 \
-             FOR UPDATE SKIP LOCKED)",
+             FOR UPDATE OF a SKIP LOCKED)",
         &[FEW_FAILURES.into()],
         |_| Ok(()),
     );

@@ -16,7 +16,6 @@ mod queue;
 mod unknown;
 pub mod writing;
 
-use pgrx::pg_sys;
 use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use serde_json::Value;
@@ -29,6 +28,7 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::{self, databases};
 use crate::codeverify::time::now;
+use crate::codeverify::transaction::can_write;
 
 pub use queue::{flush_outcomes, OUTCOMES};
 pub use unknown::{count_dropped, flush_unknown, COUNTS};
@@ -158,9 +158,4 @@ fn log_failure(entry: &Entry, why: &str) {
     )
     .set_detail(said)
     .report(PgLogLevel::LOG_SERVER_ONLY);
-}
-
-fn can_write() -> bool {
-    // SAFETY: reads a flag of the current transaction, which is set on a standby too.
-    unsafe { !pg_sys::XactReadOnly }
 }

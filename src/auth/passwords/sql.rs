@@ -43,7 +43,7 @@ fn change_password(
     };
     let user = or_raise(User::find(user_id));
     let ip_address = caller::ip_address(None);
-    let attempt = match lockout::begin(&user.account(user_id), ip_address.as_deref()) {
+    let attempt = match lockout::begin_for(user_id, &user.account(user_id), ip_address.as_deref()) {
         Verdict::Go(attempt) => attempt,
         Verdict::Locked { until } => {
             failed(user_id, "locked", ip_address.as_deref());

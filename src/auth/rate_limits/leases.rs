@@ -13,6 +13,7 @@ use super::minute::{lease_size, start_of, Answer, Request};
 use super::stored::{load, Stored};
 use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::own_transaction::{run, Unavailable};
+use crate::codeverify::time;
 
 /// What a session knows of a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,7 +117,7 @@ fn take(api_key_id: Uuid, minute: u32, max: u32, want: u32) -> Result<(u32, u32)
     }
     let reply = run(&Job::TakeLease {
         api_key_id,
-        window_start: start_of(minute) + UNIX_TO_SERVER,
+        window_start: time::from_stored(start_of(minute)),
         max: i32::try_from(max).unwrap_or(i32::MAX),
         want: i32::try_from(want).unwrap_or(i32::MAX),
     });
@@ -131,9 +132,6 @@ fn take(api_key_id: Uuid, minute: u32, max: u32, want: u32) -> Result<(u32, u32)
         }
     }
 }
-
-/// Microseconds from 1970 to 2000.
-const UNIX_TO_SERVER: i64 = 946_684_800_000_000;
 
 fn keep(api_key_id: Uuid, lease: Lease) {
     LEASES.with_borrow_mut(|leases| {

@@ -1,6 +1,6 @@
 //! Opens a transaction with a session token.
 
-use pgrx::{pg_sys, JsonB};
+use pgrx::JsonB;
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -12,6 +12,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::latest::select_latest;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update;
+use crate::codeverify::transaction::{can_write, reads_what_is_committed};
 use crate::tenancy::context::{self, Identity};
 use crate::tenancy::permission::MemberRole;
 use crate::tenancy::sql::{from_datum, to_datum};
@@ -199,13 +200,9 @@ fn find_memberships(user_id: Uuid) -> Vec<Choice> {
 
 /// Keeps last_used true to the minute, and with it the session alive, without ever waiting for another who uses it.
 fn stamp_use(session_id: Uuid) {
-    // A standby is always read-only, and above READ COMMITTED a stamp that another transaction has renewed since our
-    // snapshot would end this one with a serialization failure.
-    // SAFETY: reads two flags of the current transaction.
-    let can_write = unsafe {
-        !pg_sys::XactReadOnly && pg_sys::XactIsoLevel <= pg_sys::XACT_READ_COMMITTED as i32
-    };
-    if !can_write {
+    // Above READ COMMITTED a stamp that another transaction has renewed since our snapshot would end this one with a
+    // serialization failure.
+    if !can_write() || !reads_what_is_committed() {
         return;
     }
     as_owner(|| {

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
-use pgrx::{register_xact_callback, PgXactCallbackEvent};
 use uuid::Uuid;
+
+use crate::codeverify::transaction;
 
 thread_local! {
     static CURRENT: Cell<Option<Uuid>> = const { Cell::new(None) };
@@ -17,12 +18,6 @@ pub fn current() -> Option<Uuid> {
 /// Until the transaction ends, as the context.
 pub fn set_current(session_id: Uuid) {
     if CURRENT.replace(Some(session_id)).is_none() {
-        for end in [
-            PgXactCallbackEvent::Commit,
-            PgXactCallbackEvent::Abort,
-            PgXactCallbackEvent::Prepare,
-        ] {
-            register_xact_callback(end, || CURRENT.set(None));
-        }
+        transaction::at_end(|| CURRENT.set(None));
     }
 }

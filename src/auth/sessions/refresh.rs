@@ -1,7 +1,7 @@
 //! Exchanges a refresh token for the next pair.
 
 use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{pg_sys, JsonB, PgLogLevel, PgSqlErrorCode};
+use pgrx::{JsonB, PgLogLevel, PgSqlErrorCode};
 use serde_json::{json, Value};
 use uuid::Uuid;
 
@@ -19,6 +19,7 @@ use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{update, update_one};
 use crate::codeverify::time::now;
+use crate::codeverify::transaction::can_write;
 use crate::tenancy::sql::to_datum;
 
 /// The answer to whoever presents `text` as a refresh token.
@@ -202,9 +203,4 @@ fn stop_theft(session: &Session) {
         as_owner(|| insert_revocations(&[session.id], Reason::Reuse));
     }
     record_failure(&outcome(session, "session.reuse_detected", json!({})));
-}
-
-fn can_write() -> bool {
-    // SAFETY: reads a flag of the current transaction.
-    unsafe { !pg_sys::XactReadOnly }
 }

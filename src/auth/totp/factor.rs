@@ -14,6 +14,7 @@ use crate::codeverify::encryption::{columns::TOTP_SECRET, decrypt, encrypt};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, select_one, update, update_one};
+use crate::codeverify::time;
 use crate::tenancy::sql::to_datum;
 
 /// Where a user is on the way to a second factor.
@@ -165,7 +166,8 @@ impl Factor {
     }
 
     fn find_step(&self, code: &str) -> Option<i64> {
-        self.seed()?.find_step(code, seconds(), self.last_step)
+        self.seed()?
+            .find_step(code, time::seconds(), self.last_step)
     }
 
     fn seed(&self) -> Option<Seed> {
@@ -254,14 +256,6 @@ fn unknown(user_id: Uuid) -> Error {
     Error::NoSuchUser {
         user_id: user_id.to_string(),
     }
-}
-
-/// The server's clock, in seconds since 1970.
-fn seconds() -> i64 {
-    const FROM_1970_TO_2000: i64 = 946_684_800;
-    // SAFETY: reads the clock.
-    let microseconds = unsafe { pgrx::pg_sys::GetCurrentTimestamp() };
-    microseconds.div_euclid(1_000_000) + FROM_1970_TO_2000
 }
 
 /// Tells the operator, and not the client, why nobody gets in.

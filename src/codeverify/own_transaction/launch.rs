@@ -8,16 +8,17 @@ use pgrx::pg_sys;
 
 use super::segment::{Segment, Stage};
 use super::Unavailable;
-use crate::codeverify::interrupts::check_for_interrupts;
+use crate::codeverify::interrupts::{check_for_interrupts, check_for_termination};
 
 /// How long a caller waits for one of max_worker_processes to be free: some dozens of callers at once get their
 /// turn.
 const QUEUE_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long it waits for the worker to begin.
-const START_PATIENCE: Duration = Duration::from_secs(2);
+/// How long it waits for the worker to begin: a busy machine takes its time to start a process, and an attempt that
+/// cannot be counted is refused even with the right password.
+const START_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long it waits for the end: longer than the worker's own limit.
+/// How long it waits from then on for the end: longer than the worker's own limit.
 const LONGEST: Duration = Duration::from_secs(10);
 
 type Handle = *mut pg_sys::BackgroundWorkerHandle;
@@ -65,6 +66,7 @@ fn register(segment: &Segment) -> Result<Handle, Unavailable> {
         // SAFETY: set once when the backend starts.
         let jitter = unsafe { pg_sys::MyProcPid }.unsigned_abs() % 7;
         wait(Duration::from_millis(u64::from(5 + jitter)));
+        check_for_termination();
     }
 }
 
@@ -94,7 +96,8 @@ fn copy(text: &CStr, field: &mut [c_char]) {
 }
 
 fn wait_for_end(segment: &Segment, handle: Handle) -> Result<(), Unavailable> {
-    let start = Instant::now();
+    let mut since = Instant::now();
+    let mut has_begun = false;
     loop {
         // In this order: a worker that has stopped has left its reply before.
         let state = state(handle);
@@ -108,14 +111,20 @@ fn wait_for_end(segment: &Segment, handle: Handle) -> Result<(), Unavailable> {
             return Err(Unavailable::Failed);
         }
         let patience = if stage == Stage::Waiting {
+            // Cancelling a statement would be a way to leave nothing behind and go on guessing; who ends the session
+            // has to log in anew, and nobody stops the server for that.
+            check_for_termination();
             START_PATIENCE
         } else {
-            // From here on the job outlives its caller, who may be cancelled. Before, cancelling a statement
-            // would be a way to leave nothing behind.
+            // From here on the job outlives its caller, who may be cancelled.
             check_for_interrupts();
+            if !has_begun {
+                has_begun = true;
+                since = Instant::now();
+            }
             LONGEST
         };
-        let passed = start.elapsed();
+        let passed = since.elapsed();
         if passed >= patience {
             // So that it is not done much later, when something else has been done instead.
             // SAFETY: the handle is the server's, and alive in this transaction.

@@ -15,11 +15,11 @@ mod segment;
 mod worker;
 
 use job::{Job, Reply};
-use pgrx::pg_sys;
 use thiserror::Error;
 
 use super::owner::as_owner;
 use super::settings;
+use super::transaction::can_write;
 
 /// Why a job was not seen to be done. It may have been done nevertheless, except where no worker was started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -50,8 +50,7 @@ pub fn run(job: &Job) -> Result<Reply, Unavailable> {
 
 /// Does a job in the caller's transaction.
 fn run_here(job: Job) -> Result<Reply, Unavailable> {
-    // SAFETY: reads a flag of the current transaction.
-    if unsafe { pg_sys::XactReadOnly } {
+    if !can_write() {
         return Err(Unavailable::ReadOnly);
     }
     Ok(as_owner(|| execution::execute(job)))

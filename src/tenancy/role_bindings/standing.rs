@@ -3,11 +3,12 @@
 
 use std::cell::Cell;
 
-use pgrx::{pg_sys, register_xact_callback, PgXactCallbackEvent};
+use pgrx::pg_sys;
 
 use super::binding::Binding;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::select_one;
+use crate::codeverify::transaction;
 use crate::tenancy::permission::MemberRole;
 use crate::tenancy::sql::to_datum;
 
@@ -27,13 +28,7 @@ pub fn narrow(binding: Binding) -> Option<Binding> {
     }
     // Should the query fail, or ask in its turn, the answer is that there is no identity.
     FOUND.set(Some(None));
-    for end in [
-        PgXactCallbackEvent::Commit,
-        PgXactCallbackEvent::Abort,
-        PgXactCallbackEvent::Prepare,
-    ] {
-        register_xact_callback(end, || FOUND.set(None));
-    }
+    transaction::at_end(|| FOUND.set(None));
     let found = as_owner(|| find_role(binding)).map(|role| Binding { role, ..binding });
     FOUND.set(Some(found));
     found

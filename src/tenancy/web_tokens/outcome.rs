@@ -1,19 +1,12 @@
 //! Tells what became of a token, not each time: every request has one.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
-
-use pgrx::{pg_sys, register_xact_callback, PgXactCallbackEvent};
+use pgrx::{register_xact_callback, PgXactCallbackEvent};
 use serde_json::json;
 use uuid::Uuid;
 
 use crate::auth::outcomes::{record_failure, record_success, Outcome};
-use crate::codeverify::time;
-
-const MINUTE: i64 = 60 * 1_000_000;
-
-/// How many outcomes a session keeps in mind. One that serves more people than this within a minute tells more often.
-const MOST_TOLD: usize = 256;
+use crate::codeverify::told::Told;
+use crate::codeverify::transaction::can_write;
 
 /// A token of a key that is believed.
 #[derive(Clone, Copy)]
@@ -29,20 +22,20 @@ pub struct Shown<'a> {
 type Subject = (Uuid, Option<Uuid>, Option<Uuid>, &'static str);
 
 thread_local! {
-    /// When an outcome was last told. Not in a table: a caller who rolls back would make it forgotten.
-    static TOLD: RefCell<HashMap<Subject, i64>> = RefCell::default();
+    static TOLD: Told<Subject> = Told::default();
 }
 
 /// Tells that a token was taken, if this session has not told so within a minute. Transactions that only read tell
 /// nothing.
 pub fn note_use(shown: Shown) {
-    // SAFETY: reads a flag of the current transaction.
-    if unsafe { pg_sys::XactReadOnly } || is_told(shown, "ok") {
+    let subject = subject(shown, "ok");
+    if !can_write() || TOLD.with(|told| told.is_recent(&subject)) {
         return;
     }
-    let subject = subject(shown, "ok");
     // What is rolled back is not told.
-    register_xact_callback(PgXactCallbackEvent::Commit, move || remember(subject));
+    register_xact_callback(PgXactCallbackEvent::Commit, move || {
+        TOLD.with(|told| told.remember(subject));
+    });
     record_success(&Outcome {
         action: "web_token.accepted",
         org_id: shown.org_id,
@@ -56,10 +49,9 @@ pub fn note_use(shown: Shown) {
 
 /// Tells that a token was refused which an issuer did sign, if this session has not told so within a minute.
 pub fn note_refusal(shown: Shown, reason: &'static str) {
-    if is_told(shown, reason) {
+    if TOLD.with(|told| told.was_told(subject(shown, reason))) {
         return;
     }
-    remember(subject(shown, reason));
     record_failure(&Outcome {
         action: "web_token.refused",
         // Not in the ledger of an organization that the token only names: its user is none of its members.
@@ -78,21 +70,4 @@ pub fn note_refusal(shown: Shown, reason: &'static str) {
 
 fn subject(shown: Shown, status: &'static str) -> Subject {
     (shown.jwt_key_id, shown.user_id, shown.org_id, status)
-}
-
-fn is_told(shown: Shown, status: &'static str) -> bool {
-    let since = time::stored_now().saturating_sub(MINUTE);
-    TOLD.with_borrow(|told| {
-        told.get(&subject(shown, status))
-            .is_some_and(|time| *time > since)
-    })
-}
-
-fn remember(subject: Subject) {
-    TOLD.with_borrow_mut(|told| {
-        if told.len() >= MOST_TOLD {
-            told.clear();
-        }
-        told.insert(subject, time::stored_now());
-    });
 }
