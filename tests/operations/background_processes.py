@@ -130,12 +130,17 @@ class Attacks:
         self.fail_to_log_in()
         self.assertEqual(self.admin.execute("SELECT DISTINCT name, username FROM evil.ran").fetchall(), [])
 
+    def test_what_waits_for_the_commit_is_run_by_the_owner(self):
+        self.fail_to_log_in()
+        self.assertEqual(
+            self.admin.execute("SELECT DISTINCT username FROM public.committed").fetchall(), [("codeverify_owner",)])
+
     def test_settings_of_a_database_stop_nothing(self):
         self.admin.execute(SETTINGS)
         self.fail_to_log_in()
 
     def fail_to_log_in(self):
-        """And see that that is written, by its owner."""
+        """Fails, and sees that this is written."""
         session = self.connect()
         session.execute("BEGIN; SET LOCAL ROLE codeverify_service")
         answer = support.value(session, "SELECT auth.login('nobody@example.org', 'not the password')")
@@ -145,8 +150,6 @@ class Attacks:
         eventually(
             lambda: self.value("SELECT count(*) FROM auth.audit_logs WHERE action = 'login.failed'") > 0,
             "the failure is told")
-        self.assertEqual(
-            self.admin.execute("SELECT DISTINCT username FROM public.committed").fetchall(), [("codeverify_owner",)])
 
 
 class NotPreloaded(Attacks, OnAServer):
