@@ -41,24 +41,26 @@ DECLARE
     horizon constant timestamptz := now() - interval '7 days';
     deleted integer;
 BEGIN
+    -- As an array, which is made once: a plan that ran the subquery again for each row would lock other rows each time,
+    -- and delete more than a batch.
     DELETE FROM auth.sessions
-    WHERE id IN (
+    WHERE id = ANY (ARRAY(
         SELECT s.id
         FROM auth.sessions AS s
         WHERE s.expires_at < horizon
         ORDER BY s.expires_at
         LIMIT batch
         FOR UPDATE SKIP LOCKED
-    );
+    ));
     GET DIAGNOSTICS deleted = ROW_COUNT;
 
     DELETE FROM auth.session_revocations
-    WHERE id IN (
+    WHERE id = ANY (ARRAY(
         SELECT r.id
         FROM auth.session_revocations AS r
         WHERE NOT EXISTS (SELECT FROM auth.sessions AS s WHERE s.id = r.session_id)
         LIMIT batch
-    );
+    ));
     RETURN deleted;
 END
 $function$;

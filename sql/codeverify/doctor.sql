@@ -239,6 +239,12 @@ AS $function$
                    'See the server''s log, and whether max_worker_processes leaves room for two more processes.'
                ELSE 'Add codeverify to shared_preload_libraries and restart the server.' END
         UNION ALL
+        SELECT 'own_transactions', 'error',
+               CASE WHEN pg_catalog.current_setting('codeverify.own_transactions') = 'off' THEN
+                   'codeverify.own_transactions is off: whoever rolls back can guess passwords uncounted and unrecorded' END,
+               'failures are counted and recorded apart from the transactions that they happen in',
+               'Set it to on; off is for tests.'
+        UNION ALL
         SELECT 'signing_key', 'warning',
                codeverify.find_key_fault(),
                'checkpoints are signed',

@@ -72,7 +72,7 @@ BEGIN
                       HINT = 'Add the user with tenancy.add_member(org_id, user_id, role).';
         END IF;
         IF pg_catalog.array_position(roles, member_role) > pg_catalog.array_position(roles, own_role) THEN
-            RAISE EXCEPTION 'the user is a mere % of the organization, no %', own_role, member_role
+            RAISE EXCEPTION 'member role % is above the user''s own, %', member_role, own_role
                 USING ERRCODE = 'VC029',
                       HINT = pg_catalog.format('Bind it as %s, or give the user another role first.', own_role);
         END IF;

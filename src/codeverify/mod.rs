@@ -1,5 +1,7 @@
 //! The extension itself: deployment, settings, errors.
 
+pub mod background;
+pub mod caught;
 pub mod deploy;
 pub mod doctor;
 pub mod encryption;

@@ -64,9 +64,15 @@ pub unsafe fn set_for_now(name: &'static CStr, value: &'static CStr) {
 
 /// Whether the current role has the privileges of `role` (superusers have all).
 pub fn caller_has_role(role: &CStr) -> bool {
-    // SAFETY: catalog look-ups with a 'static string; a missing role gives InvalidOid.
+    // SAFETY: reads the current role.
+    has_role(unsafe { pg_sys::GetUserId() }, role)
+}
+
+/// Whether a role has the privileges of another.
+pub fn has_role(member: pg_sys::Oid, role: &CStr) -> bool {
+    // SAFETY: catalog look-ups; a missing role gives InvalidOid.
     unsafe {
         let oid = pg_sys::get_role_oid(role.as_ptr(), true);
-        oid != pg_sys::InvalidOid && pg_sys::has_privs_of_role(pg_sys::GetUserId(), oid)
+        oid != pg_sys::InvalidOid && pg_sys::has_privs_of_role(member, oid)
     }
 }

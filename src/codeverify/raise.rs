@@ -39,7 +39,7 @@ unsafe extern "C-unwind" fn set_pending_code(_argument: *mut c_void) {
 
 /// Ends the function with `error`: its message, SQLSTATE, DETAIL and HINT.
 pub fn raise(error: Error) -> ! {
-    PENDING_CODE.set(Some(pack_sqlstate(error.code())));
+    set_code_of_next(pack_sqlstate(error.code()));
     let mut report = ErrorReport::new(
         PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION,
         error.to_string(),
@@ -49,6 +49,19 @@ pub fn raise(error: Error) -> ! {
     if let Some(detail) = error.detail() {
         report = report.set_detail(detail);
     }
+    report.report(PgLogLevel::ERROR);
+    unreachable!("an ERROR report does not return")
+}
+
+/// The code of an error that was raised and that the server has not seen: whoever has caught it takes it, or the
+/// next error would have it.
+pub(super) fn take_pending_code() -> Option<c_int> {
+    PENDING_CODE.take()
+}
+
+/// Gives the next error a code.
+pub(super) fn set_code_of_next(code: c_int) {
+    PENDING_CODE.set(Some(code));
     let callback = Box::leak(Box::new(pg_sys::ErrorContextCallback {
         // SAFETY: reading the head of the callback list of this single-threaded process.
         previous: unsafe { pg_sys::error_context_stack },
@@ -59,8 +72,6 @@ pub fn raise(error: Error) -> ! {
     // is a frame below the guard that reports the panic, and whoever catches the error puts its own
     // list back.
     unsafe { pg_sys::error_context_stack = callback };
-    report.report(PgLogLevel::ERROR);
-    unreachable!("an ERROR report does not return")
 }
 
 /// `Ok`'s value, or the end of the function with the error.

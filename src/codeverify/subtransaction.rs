@@ -1,20 +1,30 @@
 //! Work in a subtransaction: that may fail without ending the transaction, or that is undone.
 
-use std::panic::AssertUnwindSafe;
-
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::CaughtError;
-use pgrx::PgSqlErrorCode;
-use pgrx::PgTryBuilder;
 
-/// Does `work`, as codeverify_owner or whoever it is called as. An error rolls back what it did and is returned
-/// as its message; one that says that the work itself was stopped goes on.
-pub fn attempt(work: impl FnOnce()) -> Result<(), String> {
+use super::caught::{catch, Caught};
+
+/// Why work was undone.
+#[derive(Debug)]
+pub enum Failure {
+    /// Somebody else held a lock for too long: it may well succeed another time.
+    Busy,
+    /// An error, with its message.
+    Failed(String),
+}
+
+/// Does `work`, as codeverify_owner or whoever it is called as. An error rolls back what it did and is returned;
+/// one that says that the process itself is stopped goes on.
+pub fn attempt(work: impl FnOnce()) -> Result<(), Failure> {
     enclose(true, work).map_err(|error| {
-        if is_interruption(&error) {
+        if error.is_interruption() {
             error.rethrow();
         }
-        message(&error)
+        if error.is_busy() {
+            Failure::Busy
+        } else {
+            Failure::Failed(error.message().to_owned())
+        }
     })
 }
 
@@ -25,7 +35,7 @@ pub fn keep_if<T>(keeps: bool, work: impl FnOnce() -> T) -> T {
 
 /// As PL/pgSQL does for a block with EXCEPTION: the subtransaction is ended on every way out, so that whoever
 /// handles an error finds its own the innermost one again.
-fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, Box<CaughtError>> {
+fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
     // SAFETY: the memory context and the resource owner are put back, since the subtransaction has its own.
     let (context, owner) = unsafe {
         let before = (pg_sys::CurrentMemoryContext, pg_sys::CurrentResourceOwner);
@@ -33,9 +43,7 @@ fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, Box<CaughtErro
         pg_sys::MemoryContextSwitchTo(before.0);
         before
     };
-    let result = PgTryBuilder::new(AssertUnwindSafe(|| Ok(work())))
-        .catch_others(|error| Err(Box::new(error)))
-        .execute();
+    let result = catch(work);
     // SAFETY: ends the subtransaction that was begun above, which is the innermost one: those that `work` begins
     // it ends.
     unsafe {
@@ -48,28 +56,4 @@ fn enclose<T>(keeps: bool, work: impl FnOnce() -> T) -> Result<T, Box<CaughtErro
         pg_sys::CurrentResourceOwner = owner;
     }
     result
-}
-
-fn is_interruption(error: &CaughtError) -> bool {
-    [
-        PgSqlErrorCode::ERRCODE_QUERY_CANCELED,
-        PgSqlErrorCode::ERRCODE_LOCK_NOT_AVAILABLE,
-        PgSqlErrorCode::ERRCODE_ADMIN_SHUTDOWN,
-        PgSqlErrorCode::ERRCODE_T_R_DEADLOCK_DETECTED,
-    ]
-    .contains(&report(error).sql_error_code())
-}
-
-fn message(error: &CaughtError) -> String {
-    report(error).message().to_owned()
-}
-
-fn report(error: &CaughtError) -> &pg_sys::panic::ErrorReportWithLevel {
-    match error {
-        CaughtError::PostgresError(report)
-        | CaughtError::ErrorReport(report)
-        | CaughtError::RustPanic {
-            ereport: report, ..
-        } => report,
-    }
 }

@@ -2,6 +2,7 @@
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
+SET LOCAL codeverify.own_transactions = on;
 SET LOCAL client_min_messages = error;
 
 -- A check's status, and whether its text matches; undone before it is told.
@@ -90,6 +91,7 @@ VALUES
     ('public_schema', 'DROP SCHEMA public CASCADE', 'GRANT CREATE ON SCHEMA public TO PUBLIC', '^warning: PUBLIC'),
     ('large_objects', 'REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC', 'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC', '^warning: .*lo_create'),
     ('default_partitions', NULL, 'INSERT INTO observability.logs (org_id, ts, message) VALUES (tap.id(''a''), ''1999-01-01'', ''x'')', '^warning: .*observability.logs_default'),
+    ('own_transactions', 'SET LOCAL codeverify.own_transactions = on', 'SET LOCAL codeverify.own_transactions = off', '^error: .*rolls back'),
     ('synchronous_commit', 'SET LOCAL synchronous_commit = on', 'SET LOCAL synchronous_commit = off', '^warning: synchronous_commit is off');
 
 SELECT matches(tap.diagnose(a.wrong, a.check_name), a.expected, a.check_name || ': ' || a.wrong)

@@ -12,7 +12,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 # First: it puts the drivers in reach.
-from ledger_support import Cluster, connect, value
+from ledger_support import Cluster, check, connect, fails, value
 
 import psycopg
 
@@ -22,27 +22,12 @@ PASSWORD = "correct horse battery"
 GUESSES = 7
 
 
-def check(is_so, what):
-    if not is_so:
-        sys.exit(f"FAILED: {what}")
-    print(f"- {what}")
-
-
 def attacker(**arguments):
     return connect(DATABASE, user=LOGIN, **arguments)
 
 
 def status(answer):
     return answer["status"] if isinstance(answer, dict) else answer
-
-
-def fails(connection, statement, *parameters):
-    """The SQLSTATE of a statement's error."""
-    try:
-        connection.execute(statement, parameters or None)
-    except psycopg.Error as error:
-        return error.sqlstate
-    return None
 
 
 class Victims:

@@ -13,7 +13,7 @@ import zlib
 from pathlib import Path
 
 # First: it puts the drivers in reach.
-from ledger_support import connect, create_database, drop_database, drop_login, value
+from ledger_support import check, connect, create_database, drop_database, drop_login, value
 
 import psycopg
 
@@ -67,12 +67,6 @@ def resident(pid):
     """Of the backend's memory what is its own, in KiB: without the buffers that it has touched."""
     fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return int(fields["RssAnon"].split()[0])
-
-
-def check(is_so, what):
-    if not is_so:
-        sys.exit(f"FAILED: {what}")
-    print(f"- {what}")
 
 
 def flood(connection, superuser, door, mark, call, randomness):

@@ -73,6 +73,22 @@ def drop_database(name):
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def check(is_so, what):
+    """For scripts that go from one thing to the next: ends them when something is not so."""
+    if not is_so:
+        sys.exit(f"FAILED: {what}")
+    print(f"- {what}")
+
+
+def fails(connection, statement, *parameters):
+    """The SQLSTATE of a statement's error."""
+    try:
+        connection.execute(statement, parameters or None)
+    except psycopg.Error as error:
+        return error.sqlstate
+    return None
+
+
 def run_at_once(file, *kinds):
     """Runs the test cases of a file, which have a server each, in a process each: most of their time is waiting. With
     arguments, runs what they name."""

@@ -92,14 +92,18 @@ class Login(unittest.TestCase):
             with self.subTest(slots=slots):
                 sessions = [self.connect(max_concurrent_hashes=str(slots)) for _ in range(clients)]
                 most_granted, most = 0, 0
-                flood = [
-                    InBackground(session, "SELECT auth.login(%s, %s) ->> 'status'", f"nobody{next(self.numbers)}@example.org", PASSWORD)
-                    for session in sessions]
-                while any(query.thread.is_alive() for query in flood):
-                    granted, known = self.observer.execute(SLOTS).fetchone()
-                    most_granted, most = max(most_granted, granted), max(most, known)
-                    time.sleep(0.005)
-                statuses = [query.result() for query in flood]
+                # Again, should a busy machine not have looked while all of them were taken.
+                for _ in range(5):
+                    flood = [
+                        InBackground(session, "SELECT auth.login(%s, %s) ->> 'status'", f"nobody{next(self.numbers)}@example.org", PASSWORD)
+                        for session in sessions]
+                    while any(query.thread.is_alive() for query in flood):
+                        granted, known = self.observer.execute(SLOTS).fetchone()
+                        most_granted, most = max(most_granted, granted), max(most, known)
+                        time.sleep(0.005)
+                    statuses = [query.result() for query in flood]
+                    if most_granted >= slots:
+                        break
                 # Without preloading, an attempt that no background worker is free to count is not heard.
                 self.assertLessEqual(set(statuses), {"invalid_credentials", "locked"})
                 self.assertGreaterEqual(statuses.count("invalid_credentials"), clients // 2, statuses)
@@ -208,6 +212,26 @@ class Login(unittest.TestCase):
                     self.assertEqual(
                         support.value(connection, f"SELECT count(*) FROM {table} AS t WHERE to_jsonb(t)::text LIKE %s", f"%{text}%"),
                         0, f"{text!r} in {table}")
+
+    def test_tenants_with_open_transactions_keep_nobody_out(self):
+        """What users do outside of an organization is told in the platform's ledger, of which tenants have half."""
+        refreshes = []
+        for _ in range(2):
+            email, _ = self.new_user()
+            tenant = self.connect(ledger_lanes="2")
+            refreshes.append((tenant, self.login(tenant, email)["refresh_token"]))
+            tenant.execute("SET ROLE codeverify_tenant")
+        (first, token), (second, other_token) = refreshes
+        first.execute("BEGIN")
+        self.assertEqual(support.value(first, "SELECT auth.refresh_session(%s) ->> 'status'", token), "ok")
+        second.execute("SET lock_timeout = '500ms'")
+        second.execute("BEGIN")
+        with self.assertRaises(psycopg.errors.LockNotAvailable):
+            second.execute("SELECT auth.refresh_session(%s)", (other_token,))
+        second.execute("ROLLBACK")
+        service = self.connect(ledger_lanes="2")
+        service.execute("SET lock_timeout = '20s'")
+        self.assertEqual(self.register(service, f"late{next(self.numbers)}@example.org")["status"], "ok")
 
 
 if __name__ == "__main__":

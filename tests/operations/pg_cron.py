@@ -53,7 +53,7 @@ class Jobs(unittest.TestCase):
         ours, theirs = (str(tenant.org_id) for tenant in self.tenants)
         # The library is not loaded yet: anybody may set what is a placeholder, and it comes to nothing.
         jobs.append(self.schedule(BOUND, f"SET codeverify.bound_identity = '{theirs}/owner'; " + NOTE.format("'forger'")))
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + 200
         while len(self.notes()) < len(jobs):
             self.assertLess(time.monotonic(), deadline, f"the jobs do not run: {self.details()}")
             time.sleep(0.5)

@@ -9,28 +9,11 @@ import os
 import sys
 
 # First: it puts the drivers in reach.
-from ledger_support import connect, create_database, drop_database, drop_login, value
-
-import psycopg
+from ledger_support import check, connect, create_database, drop_database, drop_login, fails, value
 
 DATABASE = "cv_pooled_sessions"
 LOGIN = "pooled"
 TENANTS = ("a", "b")
-
-
-def check(is_so, what):
-    if not is_so:
-        sys.exit(f"FAILED: {what}")
-    print(f"- {what}")
-
-
-def fails(connection, statement, *parameters):
-    """The SQLSTATE of a statement's error."""
-    try:
-        connection.execute(statement, parameters or None)
-    except psycopg.Error as error:
-        return error.sqlstate
-    return None
 
 
 class Pool:

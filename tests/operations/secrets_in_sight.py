@@ -8,9 +8,7 @@ import time
 from pathlib import Path
 
 # First: it puts the drivers in reach.
-from ledger_support import Cluster, connect, value
-
-import psycopg
+from ledger_support import Cluster, check, connect, fails, value
 
 DATABASE = "secrets"
 LOGIN = "secrets_tenant"
@@ -22,21 +20,6 @@ SETTINGS = (
     "log_statement=none",
     "log_min_duration_statement=0",
 )
-
-
-def check(is_so, what):
-    if not is_so:
-        sys.exit(f"FAILED: {what}")
-    print(f"- {what}")
-
-
-def fails(connection, statement, *parameters):
-    """The SQLSTATE of a statement's error."""
-    try:
-        connection.execute(statement, parameters or None)
-    except psycopg.Error as error:
-        return error.sqlstate
-    return None
 
 
 def set_up():

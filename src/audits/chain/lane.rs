@@ -11,7 +11,7 @@ use super::landing;
 use super::ledger::{self, audit_log, find_head, is_registered};
 use crate::audits::settings;
 use crate::codeverify::index_lookup::Table;
-use crate::codeverify::owner::as_owner;
+use crate::codeverify::owner::{as_owner, has_role, OWNER_ROLE};
 use crate::codeverify::query::update;
 use crate::tenancy::sql::to_datum;
 
@@ -81,7 +81,8 @@ fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
 
 /// Locks a lane that is free, and waits for one only when none is.
 fn lock_any(ledger: Ledger) -> i32 {
-    let lanes = settings::lanes();
+    let may_have_all = ledger.is_some() || speaks_for_the_platform();
+    let lanes = count_lanes(settings::lanes(), may_have_all);
     // Backends are numbered from 1 without gaps, so that a few of them start at lanes of their own.
     let first = backend_number().rem_euclid(lanes);
     if lock_table_instead() {
@@ -94,6 +95,27 @@ fn lock_any(ledger: Ledger) -> i32 {
             lock(ledger, first, true);
             first
         })
+}
+
+/// How many lanes a session may choose among. The platform's ledger is everybody's: tenants' sessions, which may
+/// leave their transactions open for as long as they like, have half of its lanes, so that the back end and the
+/// writer find one in the other half.
+fn count_lanes(lanes: i32, may_have_all: bool) -> i32 {
+    if may_have_all {
+        lanes
+    } else {
+        (lanes / 2).max(1)
+    }
+}
+
+/// Whether the session is the back end's, an operator's or a worker's. Asked of the role that the session has
+/// taken: a function that runs as codeverify_owner makes no tenant one of these.
+fn speaks_for_the_platform() -> bool {
+    // SAFETY: the session's own role.
+    let role = unsafe { pg_sys::GetOuterUserId() };
+    [c"codeverify_service", c"codeverify_admin", OWNER_ROLE]
+        .into_iter()
+        .any(|trusted| has_role(role, trusted))
 }
 
 #[cfg(any(feature = "pg15", feature = "pg16"))]

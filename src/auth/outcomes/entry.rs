@@ -1,7 +1,7 @@
 //! An outcome on its way to the ledger: what may be in it, and as what it travels. Pure data.
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{json, Map, Value};
 use uuid::Uuid;
 
 use super::{Outcome, Unknown};
@@ -77,6 +77,16 @@ impl Entry {
             ..self.clone()
         };
         serde_json::to_vec(&less).unwrap_or_default()
+    }
+
+    /// As it goes into the platform's ledger because others have held its own for long.
+    pub fn moved(&self) -> Entry {
+        let mut moved = self.clone();
+        if let Some(org_id) = moved.org_id.take() {
+            moved.details.insert("org_id".to_owned(), json!(org_id));
+            moved.details.insert("ledger".to_owned(), json!("busy"));
+        }
+        moved
     }
 
     /// The details with the time of the event, which is not that of the entry.

@@ -10,6 +10,7 @@
 //! - Where that fails too (all of max_worker_processes taken, say), the server's log has it, and it is written
 //!   in the caller's transaction.
 
+pub mod behind;
 pub mod entry;
 mod queue;
 mod unknown;
@@ -30,7 +31,7 @@ use crate::codeverify::time::now;
 use crate::codeverify::transaction::can_write;
 
 pub use queue::{flush_outcomes, OUTCOMES};
-pub use unknown::{flush_unknown, COUNTS};
+pub use unknown::{count_dropped, flush_unknown, COUNTS};
 
 /// Something that was tried, and by whom. Nothing in it is a secret.
 pub struct Outcome<'a> {

@@ -1,14 +1,13 @@
 //! Outcomes on their way, in shared memory.
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::panic::ErrorReport;
-use pgrx::{PgLogLevel, PgSqlErrorCode};
 
+use super::behind::{log_record, tell, Fate};
 use super::entry::Entry;
+use super::log_failure;
 use super::unknown;
-use super::{log_failure, writing};
 use crate::codeverify::shared_memory::queue::Queue;
-use crate::codeverify::subtransaction::attempt;
+use crate::codeverify::time;
 use crate::codeverify::worker::step::{Batch, Round};
 
 /// An entry's JSON, at most.
@@ -31,35 +30,57 @@ pub(super) fn push(entry: &Entry) {
         .push(database, &entry.to_bytes(MOST_BYTES))
         .is_err()
     {
-        unknown::count_dropped(database);
+        unknown::count_dropped(database, 1);
         log_failure(entry, "the queue of outcomes is full");
     }
 }
 
 /// Writes what waits.
 pub fn flush_outcomes(round: &mut Round) -> Option<Batch> {
-    let waiting = OUTCOMES.collect(round.database, BATCH);
+    let waiting = OUTCOMES.collect(round.database, round.outcomes_seen, BATCH);
     if waiting.is_empty() {
         return None;
     }
-    for record in &waiting {
-        // One that cannot be written must not stop those behind it.
-        let written = serde_json::from_slice::<Entry>(&record.bytes)
-            .map_err(|error| error.to_string())
-            .and_then(|entry| attempt(|| writing::write(&entry, true)));
-        if let Err(problem) = written {
-            ErrorReport::new(
-                PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
-                format!("codeverify dropped an outcome that could not be written: {problem}"),
-                "flush_outcomes",
-            )
-            .set_detail(String::from_utf8_lossy(&record.bytes).into_owned())
-            .report(PgLogLevel::LOG_SERVER_ONLY);
+    let mut more = waiting.len() == BATCH;
+    let busy_before = round.busy_ledgers();
+    let mut told = Vec::with_capacity(waiting.len());
+    let mut dropped = 0;
+    for record in waiting {
+        round.outcomes_seen = record.sequence;
+        match tell_record(round, &record.bytes) {
+            Fate::Settled => told.push(record),
+            Fate::Dropped => {
+                dropped += 1;
+                told.push(record);
+            }
+            Fate::Left => {}
+        }
+        // Lanes of other ledgers are not held any longer than that takes.
+        if round.busy_ledgers() > busy_before {
+            more = true;
+            break;
         }
     }
-    let more = waiting.len() == BATCH;
+    let database = round.database;
     Some(Batch {
-        settle: Box::new(move || OUTCOMES.release(&waiting)),
+        settle: Box::new(move || {
+            OUTCOMES.release(&told);
+            unknown::count_dropped(database, dropped);
+        }),
         more,
     })
+}
+
+fn tell_record(round: &mut Round, record: &[u8]) -> Fate {
+    match serde_json::from_slice::<Entry>(record) {
+        Ok(entry) => {
+            let waited = time::now() - entry.at;
+            tell(round, &[entry], waited)
+        }
+        Err(error) => {
+            let what = format!("dropped an outcome that could not be read: {error}");
+            log_record(&String::from_utf8_lossy(record), &what);
+            Fate::Settled
+        }
+    }
 }

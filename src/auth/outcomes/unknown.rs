@@ -61,24 +61,26 @@ pub fn count(what: Unknown) {
     if shared_memory::is_available() && settings::own_transactions() {
         // SAFETY: set once when the session starts.
         let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-        add(database, what as usize);
+        add(database, what as usize, 1);
     } else {
         count_in_session(what);
     }
 }
 
-/// Counts an outcome that there was no room for.
-pub fn count_dropped(database: u32) {
-    add(database, DROPPED);
+/// Counts outcomes that there was no room for.
+pub fn count_dropped(database: u32, number: usize) {
+    if number > 0 {
+        add(database, DROPPED, number);
+    }
 }
 
-fn add(database: u32, kind: usize) {
+fn add(database: u32, kind: usize, number: usize) {
     // Where too many databases count at once there is nowhere to count, and the writer is behind anyway.
     let _ = COUNTS.with_or_insert(
         key(database),
         |_| (),
         |counts| {
-            counts.numbers[kind].fetch_add(1, Ordering::Relaxed);
+            counts.numbers[kind].fetch_add(number as u64, Ordering::Relaxed);
             counts.changed();
         },
     );

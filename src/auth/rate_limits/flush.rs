@@ -2,17 +2,20 @@
 
 use std::collections::HashSet;
 
-use pgrx::prelude::*;
 use serde_json::json;
 use uuid::Uuid;
 
 use super::memory::{slot_key, BUCKETS};
 use super::minute::Usage;
 use super::uses::{Report, REASONS, USES};
-use crate::auth::outcomes::{record_failure, record_success, Outcome};
+use crate::auth::outcomes::behind::{is_overdue, tell, Fate};
+use crate::auth::outcomes::entry::Entry;
+use crate::auth::outcomes::{count_dropped, Outcome};
 use crate::codeverify::query::{select, update};
 use crate::codeverify::shared_memory::table::Changed;
+use crate::codeverify::time;
 use crate::codeverify::worker::step::{Batch, Round};
+use crate::codeverify::worker::RETRY;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 /// Keys that are written in one transaction.
@@ -20,9 +23,6 @@ const BATCH: usize = 1000;
 
 /// Keys that are told of in one transaction; each is one entry of its organization's ledger, or a few.
 const REPORTS: usize = 100;
-
-/// When to try again what another transaction is in the way of, in microseconds.
-const RETRY: i64 = 1_000_000;
 
 /// Writes counts to auth.api_key_rate_buckets, and removes old ones.
 pub fn flush_buckets(round: &mut Round) -> Option<Batch> {
@@ -134,9 +134,14 @@ fn remove_old_buckets() {
 pub fn report_uses(round: &mut Round) -> Option<Batch> {
     let (now, is_last) = (round.now, round.is_last);
     let changed = USES.collect_due(round.database, REPORTS, |uses| {
-        let due_at = uses.due_at();
+        let report = uses.report();
+        let due_at = if round.is_busy(Some(report.org_id)) && !is_overdue(report.waits_for(now)) {
+            now + RETRY
+        } else {
+            uses.due_at(now)
+        };
         if is_last || due_at <= now {
-            return Some(uses.report());
+            return Some(report);
         }
         round.again_at(due_at);
         None
@@ -144,27 +149,46 @@ pub fn report_uses(round: &mut Round) -> Option<Batch> {
     if changed.is_empty() {
         return None;
     }
-    let more = changed.len() == REPORTS;
-    let ids = ids(&changed);
-    stamp(&changed);
-    let existing = existing(&ids);
-    for one in &changed {
+    let mut more = changed.len() == REPORTS;
+    let existing = existing(&ids(&changed));
+    let busy_before = round.busy_ledgers();
+    let mut told = Vec::with_capacity(changed.len());
+    let mut dropped = 0;
+    for one in changed {
         let id = Uuid::from_u128(one.id);
         // What happened to a key that is gone, or was never committed, belongs to no row.
-        if existing.contains(&id) {
-            tell(id, &one.value);
+        let entries = if existing.contains(&id) {
+            entries(id, &one.value)
+        } else {
+            Vec::new()
+        };
+        match tell(round, &entries, one.value.waits_for(now)) {
+            Fate::Settled => told.push(one),
+            Fate::Dropped => {
+                dropped += entries.len();
+                told.push(one);
+            }
+            Fate::Left => {
+                USES.with(slot_key(id), |uses| uses.note_busy(now));
+            }
+        }
+        // Lanes of other ledgers are not held any longer than that takes.
+        if round.busy_ledgers() > busy_before {
+            more = true;
+            break;
         }
     }
+    stamp(&told);
+    let database = round.database;
     Some(Batch {
         settle: Box::new(move || {
-            for one in &changed {
+            count_dropped(database, dropped);
+            for one in &told {
                 USES.with(slot_key(Uuid::from_u128(one.id)), |uses| {
                     uses.settle(&one.value, now)
                 });
             }
-            // SAFETY: a number that the process got when it connected.
-            let database = unsafe { pg_sys::MyDatabaseId }.to_u32();
-            USES.settle(database, changed.iter().map(|one| (one.id, one.version)));
+            USES.settle(database, told.iter().map(|one| (one.id, one.version)));
         }),
         more,
     })
@@ -193,7 +217,9 @@ fn stamp(changed: &[Changed<Report>]) {
     );
 }
 
-fn tell(api_key_id: Uuid, report: &Report) {
+/// What the ledger is told of a key. They are written in the transaction of the batch: told apart from it they would be
+/// told again when the batch is repeated.
+fn entries(api_key_id: Uuid, report: &Report) -> Vec<Entry> {
     let outcome = |action, details| Outcome {
         action,
         org_id: Some(report.org_id),
@@ -203,18 +229,18 @@ fn tell(api_key_id: Uuid, report: &Report) {
         ip_address: None,
         user_agent: None,
     };
-    if report.used > 0 {
-        record_success(&outcome(
-            "api_key.authenticated",
-            json!({ "count": report.used }),
-        ));
-    }
-    for (reason, count) in REASONS.iter().zip(report.refused) {
-        if count > 0 {
-            record_failure(&outcome(
-                "api_key.refused",
-                json!({ "reason": reason, "count": count }),
-            ));
-        }
-    }
+    let at = time::now();
+    let used = (report.used > 0).then(|| {
+        let details = json!({ "count": report.used });
+        Entry::new(&outcome("api_key.authenticated", details), true, at)
+    });
+    let refused = REASONS
+        .iter()
+        .zip(report.refused)
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| {
+            let details = json!({ "reason": reason, "count": count });
+            Entry::new(&outcome("api_key.refused", details), false, at)
+        });
+    used.into_iter().chain(refused).collect()
 }

@@ -31,6 +31,8 @@ pub struct Uses {
     /// Microseconds since 2000; 0 for never.
     last_used_at: AtomicI64,
     reported_at: AtomicI64,
+    /// Since when its organization's ledger has been busy when it was to be told of; 0 for not at all.
+    busy_since: AtomicI64,
     used: AtomicU32,
     refused: [AtomicU32; REASONS.len()],
 }
@@ -42,6 +44,7 @@ unsafe impl Value for Uses {
         self.org_low.store(0, Ordering::Relaxed);
         self.last_used_at.store(0, Ordering::Relaxed);
         self.reported_at.store(0, Ordering::Relaxed);
+        self.busy_since.store(0, Ordering::Relaxed);
         self.used.store(0, Ordering::Relaxed);
         for refused in &self.refused {
             refused.store(0, Ordering::Relaxed);
@@ -55,6 +58,8 @@ pub struct Report {
     pub org_id: Uuid,
     /// None where it was only refused.
     pub last_used_at: Option<i64>,
+    /// Since when that has been tried in vain; 0 for not at all.
+    busy_since: i64,
     pub used: u32,
     /// By reason, as in REASONS.
     pub refused: [u32; REASONS.len()],
@@ -71,9 +76,10 @@ impl Uses {
     }
 
     /// When it may be told of.
-    pub fn due_at(&self) -> i64 {
+    pub fn due_at(&self, now: i64) -> i64 {
         match self.reported_at.load(Ordering::Relaxed) {
-            0 => 0,
+            // Before the clock was set back: at once.
+            last if last == 0 || last > now => 0,
             last => last + PAUSE,
         }
     }
@@ -85,6 +91,7 @@ impl Uses {
                 self.org_low.load(Ordering::Relaxed),
             ),
             last_used_at: Some(self.last_used_at.load(Ordering::Relaxed)).filter(|at| *at != 0),
+            busy_since: self.busy_since.load(Ordering::Relaxed),
             used: self.used.load(Ordering::Relaxed),
             refused: std::array::from_fn(|reason| self.refused[reason].load(Ordering::Relaxed)),
         }
@@ -97,6 +104,24 @@ impl Uses {
             refused.fetch_sub(told, Ordering::Relaxed);
         }
         self.reported_at.store(now, Ordering::Relaxed);
+        self.busy_since.store(0, Ordering::Relaxed);
+    }
+
+    /// Notes that it could not be told of.
+    pub fn note_busy(&self, now: i64) {
+        let _ = self
+            .busy_since
+            .compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+}
+
+impl Report {
+    /// For how long it has not been possible to tell of it, in microseconds.
+    pub fn waits_for(&self, now: i64) -> i64 {
+        match self.busy_since {
+            0 => 0,
+            since => now - since,
+        }
     }
 }
 
@@ -142,6 +167,7 @@ mod tests {
             org_low: AtomicU64::new(0),
             last_used_at: AtomicI64::new(0),
             reported_at: AtomicI64::new(0),
+            busy_since: AtomicI64::new(0),
             used: AtomicU32::new(0),
             refused: Default::default(),
         }
@@ -158,11 +184,17 @@ mod tests {
         assert_eq!((told.used, told.last_used_at), (3, Some(77)));
         uses.used.fetch_add(2, Ordering::Relaxed);
         uses.refused[1].fetch_add(1, Ordering::Relaxed);
-        assert_eq!(uses.due_at(), 0, "the first is told of at once");
+        assert_eq!(uses.due_at(50), 0, "the first is told of at once");
         uses.settle(&told, 100);
-        assert_eq!(uses.due_at(), 100 + PAUSE);
+        assert_eq!(uses.due_at(100), 100 + PAUSE);
+        assert_eq!(uses.due_at(99), 0, "after the clock went back");
         let left = uses.report();
         assert_eq!((left.used, left.refused), (2, [0, 1, 0, 0, 0, 0]));
+        uses.note_busy(200);
+        uses.note_busy(300);
+        assert_eq!(uses.report().waits_for(900), 700, "since the first time");
+        uses.settle(&uses.report(), 900);
+        assert_eq!(uses.report().waits_for(901), 0);
         uses.clear();
         assert_eq!(uses.report().last_used_at, None);
     }

@@ -63,7 +63,8 @@ fn find_writer_fault() -> Option<String> {
     let entry = databases::find(my_database())?;
     match entry.failures() {
         0 => {
-            let overdue = (now() - entry.due_at()?) / 1_000_000;
+            let now = now();
+            let overdue = (now - entry.due_at(now)?) / 1_000_000;
             (overdue > OVERDUE)
                 .then(|| format!("writing behind has been due for {overdue} seconds"))
         }

@@ -1,24 +1,15 @@
 //! The worker's side: does one job and ends.
 
-use std::ffi::{c_int, CStr};
+use std::ffi::c_int;
 
 use pgrx::prelude::*;
 
 use super::execution::execute;
 use super::segment::{Segment, Stage};
-use crate::codeverify::owner::as_owner;
+use crate::codeverify::background::{as_owner_to_the_end, fix_settings, in_transaction};
 
 /// Longest that a job may take, its commit included, in milliseconds.
 const JOB_TIMEOUT: c_int = 5_000;
-
-/// Where a setting of the database or the server would get in the way.
-const SETTINGS: [(&CStr, &CStr); 4] = [
-    // Its caller may be the one who holds the lock.
-    (c"lock_timeout", c"500ms"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_deferrable", c"off"),
-];
 
 extern "C-unwind" {
     fn enable_timeout_after(id: c_int, delay_ms: c_int);
@@ -46,7 +37,7 @@ pub extern "C-unwind" fn codeverify_run_job(argument: pg_sys::Datum) {
 
     // SAFETY: the server has registered the timeout for every process with a database.
     unsafe { enable_timeout_after(STATEMENT_TIMEOUT, JOB_TIMEOUT) };
-    let reply = in_transaction(&segment.read());
+    let reply = reply_to(&segment.read());
     // SAFETY: as above.
     unsafe { disable_timeout(STATEMENT_TIMEOUT, false) };
 
@@ -63,39 +54,23 @@ fn connect(database: pg_sys::Oid) {
         pg_sys::pqsignal(SIGTERM, Some(die));
         pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
-        for (name, value) in SETTINGS {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-            );
-        }
         pg_sys::pgstat_report_activity(
             pg_sys::BackendState::STATE_RUNNING,
             c"codeverify: a transaction of its own".as_ptr(),
         );
     }
+    // Its caller may be the one who holds the lock.
+    fix_settings(&[(c"lock_timeout", c"500ms")]);
 }
 
-fn in_transaction(job: &[u8]) -> Vec<u8> {
-    // SAFETY: the process has no transaction. An error in it ends the process, which aborts it.
-    unsafe {
-        pg_sys::SetCurrentStatementStartTimestamp();
-        pg_sys::StartTransactionCommand();
-        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-    }
-    let reply = match serde_json::from_slice(job) {
-        Ok(job) => serde_json::to_vec(&as_owner(|| execute(job))).unwrap_or_default(),
+/// Does a job. An error in it ends the process, which aborts the transaction.
+fn reply_to(job: &[u8]) -> Vec<u8> {
+    let Ok(job) = serde_json::from_slice(job) else {
         // From another version of the library than this process has loaded: the caller finds no reply in this.
-        Err(_) => Vec::new(),
+        return Vec::new();
     };
-    // SAFETY: ends what was begun above.
-    unsafe {
-        pg_sys::PopActiveSnapshot();
-        pg_sys::CommitTransactionCommand();
-    }
-    reply
+    let reply = in_transaction(|| as_owner_to_the_end(|| execute(job)));
+    serde_json::to_vec(&reply).unwrap_or_default()
 }
 
 fn wake(process: c_int) {

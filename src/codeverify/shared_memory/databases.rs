@@ -36,8 +36,6 @@ struct Shared {
 #[repr(C)]
 pub struct Database {
     oid: AtomicU32,
-    /// Where its directory is.
-    tablespace: AtomicU32,
     /// Whether something was changed since its writer last began to flush.
     changed: AtomicU32,
     /// Flushes that failed since one went well, and flushes at all.
@@ -50,13 +48,21 @@ pub struct Database {
     later: AtomicI64,
 }
 
+/// Longest that anything is put off, in microseconds, and a bit more than that: a minute.
+const LONGEST_REST: i64 = 64_000_000;
+
+/// A time that is further off than anything is put off was noted before the clock was set back: now instead.
+fn not_too_far(time: i64, now: i64) -> i64 {
+    if time > now.saturating_add(LONGEST_REST) {
+        now
+    } else {
+        time
+    }
+}
+
 impl Database {
     pub fn oid(&self) -> u32 {
         self.oid.load(Ordering::SeqCst)
-    }
-
-    pub fn tablespace(&self) -> u32 {
-        self.tablespace.load(Ordering::Relaxed)
     }
 
     pub fn is_changed(&self) -> bool {
@@ -92,8 +98,14 @@ impl Database {
         self.changed.store(1, Ordering::SeqCst);
     }
 
-    pub fn not_before(&self) -> i64 {
-        self.not_before.load(Ordering::Relaxed)
+    /// When the next flush may begin.
+    pub fn not_before(&self, now: i64) -> i64 {
+        not_too_far(self.not_before.load(Ordering::Relaxed), now)
+    }
+
+    /// Whether there is, or will be, something to flush.
+    pub fn has_work(&self) -> bool {
+        self.is_changed() || self.later.load(Ordering::Relaxed) != 0
     }
 
     pub fn failures(&self) -> u32 {
@@ -105,14 +117,14 @@ impl Database {
     }
 
     /// When the next flush is due, which may be past; None while there is nothing to flush.
-    pub fn due_at(&self) -> Option<i64> {
-        let not_before = self.not_before();
+    pub fn due_at(&self, now: i64) -> Option<i64> {
+        let not_before = self.not_before(now);
         if self.is_changed() {
             return Some(not_before);
         }
         Some(self.later.load(Ordering::Relaxed))
             .filter(|later| *later != 0)
-            .map(|later| later.max(not_before))
+            .map(|later| not_too_far(later, now).max(not_before))
     }
 
     /// None before the first.
@@ -122,7 +134,6 @@ impl Database {
 
     fn clear(&self) {
         self.oid.store(0, Ordering::SeqCst);
-        self.tablespace.store(0, Ordering::Relaxed);
         self.changed.store(0, Ordering::SeqCst);
         self.failures.store(0, Ordering::Relaxed);
         self.flushes.store(0, Ordering::Relaxed);
@@ -165,20 +176,12 @@ pub fn register(oid: u32) -> bool {
 }
 
 fn enter(shared: &Shared, oid: u32) -> Option<&Database> {
-    let entry = find_or_make(shared, oid)?;
-    // SAFETY: a number that the session got when it connected. A database can be moved while nobody is connected.
-    let tablespace = unsafe { pg_sys::MyDatabaseTableSpace }.to_u32();
-    entry.tablespace.store(tablespace, Ordering::Relaxed);
-    Some(entry)
-}
-
-fn find_or_make(shared: &Shared, oid: u32) -> Option<&Database> {
     let length = shared.length.load(Ordering::Acquire);
     let used = &shared.entries[..length];
     if let Some(entry) = used.iter().find(|entry| entry.oid() == oid) {
         return Some(entry);
     }
-    let is_idle = |entry: &&Database| entry.due_at().is_none();
+    let is_idle = |entry: &&Database| !entry.has_work();
     let entry = match (
         used.iter().find(|entry| entry.oid() == 0),
         shared.entries.get(length),
@@ -280,5 +283,33 @@ impl Region for Databases {
                 entry.clear();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_stops_nothing() {
+        let database = Database {
+            oid: AtomicU32::new(1),
+            changed: AtomicU32::new(0),
+            failures: AtomicU32::new(0),
+            flushes: AtomicU32::new(0),
+            flushed_at: AtomicI64::new(0),
+            not_before: AtomicI64::new(0),
+            later: AtomicI64::new(0),
+        };
+        let (now, hour) = (800_000_000_000_000, 3_600_000_000);
+        assert_eq!(database.due_at(now), None);
+        database.note_success(now, now + 60_000_000);
+        database.changed.store(1, Ordering::SeqCst);
+        assert_eq!(database.due_at(now), Some(now + 60_000_000));
+        assert_eq!(database.due_at(now - hour), Some(now - hour));
+        database.begin_flush();
+        database.set_later(Some(now + 60_000_000));
+        assert!(database.has_work());
+        assert_eq!(database.due_at(now - hour), Some(now - hour));
     }
 }

@@ -39,7 +39,8 @@ struct Record<const BYTES: usize> {
 /// A copy of a record, which stays in the queue until it is released.
 pub struct Waiting {
     place: usize,
-    sequence: u64,
+    /// Its place in the order.
+    pub sequence: u64,
     pub bytes: Vec<u8>,
 }
 
@@ -109,8 +110,8 @@ impl<const BYTES: usize> Queue<BYTES> {
         Ok(())
     }
 
-    /// Copies of a database's oldest records, at most `limit`, oldest first.
-    pub fn collect(&self, database: u32, limit: usize) -> Vec<Waiting> {
+    /// Copies of a database's oldest records behind a place in the order (0 for all), at most `limit`, oldest first.
+    pub fn collect(&self, database: u32, after: u64, limit: usize) -> Vec<Waiting> {
         let Some((_, records)) = self.parts() else {
             return Vec::new();
         };
@@ -120,7 +121,7 @@ impl<const BYTES: usize> Queue<BYTES> {
             .enumerate()
             .filter(|(_, record)| record.database.load(Ordering::Relaxed) == database)
             .map(|(place, record)| (record.sequence.load(Ordering::Relaxed), place))
-            .filter(|(sequence, _)| *sequence != 0)
+            .filter(|(sequence, _)| *sequence > after)
             .collect();
         found.sort_unstable();
         found.truncate(limit);

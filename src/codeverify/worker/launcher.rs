@@ -1,14 +1,15 @@
 //! The launcher: starts a writer for each database that has something to flush.
 
 use std::path::Path;
-use std::{ffi::CStr, ptr};
+use std::time::{Duration, Instant};
+use std::{ffi::CStr, fs, iter, ptr};
 
 use pgrx::prelude::*;
 
 use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep};
 use super::writer::write_behind;
 use super::MOST_WRITERS;
-use crate::codeverify::shared_memory::databases::{self, Database};
+use crate::codeverify::shared_memory::databases;
 use crate::codeverify::shared_memory::forget;
 use crate::codeverify::time::stored_now as now;
 
@@ -16,7 +17,7 @@ use crate::codeverify::time::stored_now as now;
 const RETRY: i64 = 1_000_000;
 
 /// How long the launcher waits for the last sessions when it is told to stop.
-const LAST_WAIT: i64 = 2_000_000;
+const LAST_WAIT: Duration = Duration::from_secs(2);
 
 /// Has the server keep a launcher. To be called from `_PG_init` while the server loads its libraries.
 pub fn register() {
@@ -94,12 +95,12 @@ fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
         if writers.iter().any(|writer| writer.database == database) {
             continue;
         }
-        let Some(due) = entry.due_at() else {
+        let Some(due) = entry.due_at(now()) else {
             continue;
         };
         let again = if due > now() {
             due
-        } else if !exists(entry) {
+        } else if !exists(database) {
             forget(database);
             continue;
         } else if writers.len() >= MOST_WRITERS {
@@ -143,23 +144,39 @@ fn start(database: u32) -> Option<*mut pg_sys::BackgroundWorkerHandle> {
 /// A writer that ended before its first flush could not connect: it is not started again at once.
 fn note_end(writer: &Writer) {
     if let Some(entry) = databases::find(writer.database) {
-        if entry.flushes() == writer.flushes && entry.due_at().is_some() {
+        if entry.flushes() == writer.flushes && entry.has_work() {
             entry.note_failure(now());
         }
     }
 }
 
-/// Whether the database's directory is there. A writer could only fail to connect to one that was dropped.
-fn exists(entry: &Database) -> bool {
-    // SAFETY: returns a string in the current memory context. The server's working directory is its data directory.
+/// Whether the database is there, in whatever tablespace. A writer could only fail to connect to one that was dropped,
+/// for ever; what is not certain it is to find out.
+fn exists(database: u32) -> bool {
+    // Twice, since it may be moved from a tablespace that is looked into later to one that was looked into before.
+    (0..2).any(|_| tablespaces().is_none_or(|mut all| all.any(|one| has_directory(database, one))))
+}
+
+/// The server's tablespaces; None where they cannot be listed.
+fn tablespaces() -> Option<impl Iterator<Item = u32>> {
+    // The server's working directory is its data directory.
+    let links: Vec<_> = fs::read_dir("pg_tblspc")
+        .ok()?
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let others = links
+        .into_iter()
+        .filter_map(|link| link.file_name().to_str()?.parse().ok());
+    Some(iter::once(pg_sys::DEFAULTTABLESPACE_OID.to_u32()).chain(others))
+}
+
+fn has_directory(database: u32, tablespace: u32) -> bool {
+    // SAFETY: returns a string in the current memory context.
     unsafe {
-        let path = pg_sys::GetDatabasePath(
-            pg_sys::Oid::from(entry.oid()),
-            pg_sys::Oid::from(entry.tablespace()),
-        );
+        let path = pg_sys::GetDatabasePath(database.into(), tablespace.into());
         let exists = CStr::from_ptr(path)
             .to_str()
-            .is_ok_and(|path| Path::new(path).exists());
+            .is_ok_and(|path| Path::new(path).try_exists().unwrap_or(true));
         pg_sys::pfree(path.cast());
         exists
     }
@@ -168,13 +185,13 @@ fn exists(entry: &Database) -> bool {
 /// No process is started any more once the server goes down: a database that has changes and no writer becomes the
 /// launcher's own, which can connect to one.
 fn write_the_rest(writers: &[Writer]) {
-    let deadline = now() + LAST_WAIT;
-    while now() < deadline {
+    let deadline = Instant::now() + LAST_WAIT;
+    while Instant::now() < deadline {
         let left = databases::known().find(|entry| {
             let has_writer = writers
                 .iter()
                 .any(|writer| writer.database == entry.oid() && writer.is_running());
-            (entry.is_changed() || entry.due_at().is_some()) && !has_writer
+            entry.has_work() && !has_writer
         });
         if let Some(entry) = left {
             write_behind(entry.oid());

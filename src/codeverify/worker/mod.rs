@@ -15,5 +15,8 @@ mod writer;
 /// Longest that a writer stays in a database in which nothing changes, in microseconds.
 const LONGEST_STAY: i64 = 2_000_000;
 
+/// When to try again what somebody else is in the way of, in microseconds.
+pub const RETRY: i64 = 1_000_000;
+
 /// Writers that run at the same time, of the max_worker_processes that others need too.
 const MOST_WRITERS: usize = 2;

@@ -5,6 +5,7 @@ use std::ptr;
 
 use pgrx::pg_sys;
 
+use crate::codeverify::background::fix_settings;
 use crate::codeverify::interrupts::check_for_interrupts;
 
 extern "C-unwind" {
@@ -96,26 +97,17 @@ pub fn connect(database: u32) {
             pg_sys::InvalidOid,
             pg_sys::BGWORKER_BYPASS_ALLOWCONN,
         );
-        for (name, value) in SETTINGS {
-            pg_sys::SetConfigOption(
-                name.as_ptr(),
-                value.as_ptr(),
-                pg_sys::GucContext::PGC_SUSET,
-                pg_sys::GucSource::PGC_S_SESSION,
-            );
-        }
     }
+    fix_settings(&SETTINGS);
 }
 
 /// Where a setting of the database or the server would get in the way.
-const SETTINGS: [(&CStr, &CStr); 6] = [
+const SETTINGS: [(&CStr, &CStr); 3] = [
     (c"application_name", c"codeverify writer"),
-    (c"lock_timeout", c"1s"),
+    // Others wait for what the writer holds while it waits.
+    (c"lock_timeout", c"250ms"),
     // A standby that does not answer must not keep the server from stopping.
     (c"synchronous_commit", c"local"),
-    (c"default_transaction_isolation", c"read committed"),
-    (c"default_transaction_read_only", c"off"),
-    (c"default_transaction_deferrable", c"off"),
 ];
 
 /// Sessions of a database, or of all (0), other than background processes.

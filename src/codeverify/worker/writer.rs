@@ -1,22 +1,22 @@
 //! The writer: flushes one database for as long as there is something to flush.
 
-use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
-use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
 use super::process::{connect, count_sessions, handle_signals, is_stopping, sleep};
 use super::step::{Round, STEPS};
-use super::LONGEST_STAY;
-use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select_one;
+use super::{LONGEST_STAY, RETRY};
+use crate::codeverify::background::{as_owner_to_the_end, in_transaction};
+use crate::codeverify::caught::catch;
+use crate::codeverify::owner::OWNER_ROLE;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::databases::{self, Database};
 use crate::codeverify::shared_memory::forget;
 use crate::codeverify::time::stored_now as now;
 
 /// How long a writer that is told to stop waits for the sessions of its database, which are told so too.
-const LAST_WAIT: i64 = 5_000_000;
+const LAST_WAIT: Duration = Duration::from_secs(5);
 
 /// What the postmaster calls in a writer's process; the argument is the oid of a database.
 #[pg_guard]
@@ -49,9 +49,9 @@ pub fn write_behind(database: u32) {
             }
         }
         if stopping {
-            let deadline = *stop_before.get_or_insert_with(|| now() + LAST_WAIT);
+            let deadline = *stop_before.get_or_insert_with(|| Instant::now() + LAST_WAIT);
             let is_complete = count_sessions(database) == 0 && !entry.is_changed();
-            if is_complete || now() > deadline {
+            if is_complete || Instant::now() > deadline {
                 return;
             }
             sleep(Some(20_000));
@@ -67,11 +67,16 @@ fn stays(entry: &Database) -> bool {
     if entry.failures() > 0 || settings::flush_interval() > LONGEST_STAY {
         return false;
     }
-    while now() < entry.not_before() && !is_stopping() {
+    while !is_stopping() {
+        let now = now();
+        let rest = entry.not_before(now) - now;
+        if rest <= 0 {
+            break;
+        }
         if databases::is_writer_wanted() {
             return false;
         }
-        sleep(Some(entry.not_before() - now()));
+        sleep(Some(rest));
     }
     is_stopping() || entry.is_changed()
 }
@@ -87,24 +92,29 @@ enum Flush {
 }
 
 fn flush(database: u32, is_last: bool) -> Flush {
-    match in_transaction("anything", is_deployed) {
-        Some(true) => {}
-        Some(false) => return Flush::NothingThere,
-        None => return Flush::Failed,
+    match commit_or_log("anything", is_deployed) {
+        Ok(true) => {}
+        Ok(false) => return Flush::NothingThere,
+        Err(_) => return Flush::Failed,
     }
     let mut round = Round::new(database, now(), is_last);
     let mut failed = false;
     for (name, step) in STEPS {
         loop {
-            match in_transaction(name, || as_owner(|| step(&mut round))) {
-                Some(Some(batch)) => {
+            match commit_or_log(name, || as_owner_to_the_end(|| step(&mut round))) {
+                Ok(Some(batch)) => {
                     (batch.settle)();
                     if !batch.more {
                         break;
                     }
                 }
-                Some(None) => break,
-                None => {
+                Ok(None) => break,
+                // Others must not have their steps put off for long because of it.
+                Err(Trouble::Busy) => {
+                    round.again_at(round.now + RETRY);
+                    break;
+                }
+                Err(Trouble::Failed) => {
                     failed = true;
                     break;
                 }
@@ -122,51 +132,49 @@ fn flush(database: u32, is_last: bool) -> Flush {
     }
 }
 
+/// Looked up without a query, which there may be no owner to run as.
 fn is_deployed() -> bool {
-    select_one::<bool>(
-        "SELECT pg_catalog.to_regclass('auth.api_key_rate_buckets') IS NOT NULL \
-            AND EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'codeverify')",
-        &[],
-    ) == Some(true)
+    // SAFETY: catalog look-ups in a transaction, with 'static strings; what is missing gives InvalidOid.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(c"auth".as_ptr(), true);
+        [
+            pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), true),
+            pg_sys::get_extension_oid(c"codeverify".as_ptr(), true),
+            pg_sys::get_relname_relid(c"api_key_rate_buckets".as_ptr(), schema),
+        ]
+        .iter()
+        .all(|oid| *oid != pg_sys::InvalidOid)
+    }
 }
 
-/// Does something in a transaction and commits it. None after an error, which goes to the server's log.
-fn in_transaction<T>(subject: &str, work: impl FnOnce() -> T) -> Option<T> {
-    PgTryBuilder::new(AssertUnwindSafe(|| {
-        // SAFETY: there is no transaction: each is ended below, or by the error's handler.
-        unsafe {
-            pg_sys::SetCurrentStatementStartTimestamp();
-            pg_sys::StartTransactionCommand();
-            pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
-            pg_sys::pgstat_report_activity(
-                pg_sys::BackendState::STATE_RUNNING,
-                c"codeverify: writing behind".as_ptr(),
-            );
-        }
-        let result = work();
-        // SAFETY: ends what was begun above.
-        unsafe {
-            pg_sys::PopActiveSnapshot();
-            pg_sys::CommitTransactionCommand();
-            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
-        }
-        Some(result)
-    }))
-    .catch_others(|caught| {
-        let problem = match &caught {
-            CaughtError::PostgresError(report)
-            | CaughtError::ErrorReport(report)
-            | CaughtError::RustPanic {
-                ereport: report, ..
-            } => report.message().to_owned(),
-        };
-        // SAFETY: the transaction that was begun above, or what the error has left of it.
-        unsafe {
-            pg_sys::AbortCurrentTransaction();
-            pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
-        }
+/// Why a transaction was rolled back.
+enum Trouble {
+    /// Somebody held a lock for too long.
+    Busy,
+    Failed,
+}
+
+/// Does something in a transaction and commits it. An error goes to the server's log.
+fn commit_or_log<T>(subject: &str, work: impl FnOnce() -> T) -> Result<T, Trouble> {
+    // SAFETY: says what the process is at, here and below.
+    unsafe {
+        pg_sys::pgstat_report_activity(
+            pg_sys::BackendState::STATE_RUNNING,
+            c"codeverify: writing behind".as_ptr(),
+        );
+    }
+    let result = catch(|| in_transaction(work)).map_err(|error| {
+        // SAFETY: the transaction that was begun for `work`, or what the error has left of it.
+        unsafe { pg_sys::AbortCurrentTransaction() };
+        let problem = error.message();
         log!("codeverify could not write {subject} behind, and will try again: {problem}");
-        None
-    })
-    .execute()
+        if error.is_busy() {
+            Trouble::Busy
+        } else {
+            Trouble::Failed
+        }
+    });
+    // SAFETY: as above.
+    unsafe { pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null()) };
+    result
 }
