@@ -34,6 +34,18 @@ BROKEN="
             WHERE old_size IS NOT NULL
               AND NOT audits.verify_consistency(old_size, size, old_root, root, audits.consistency_proof(old_size, size)))"
 
+step "the first one, of an empty tree, beside another"
+# The other one is made while this transaction has its snapshot.
+said=$(psql -XAtq -d cv_checkpoints -v VERBOSITY=sqlstate 2>&1 <<'SQL' || true
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+SELECT count(*) FROM audits.checkpoints;
+\! psql -XAtq -d cv_checkpoints -c 'INSERT INTO public.notes (note) SELECT audits.checkpoint()'
+SELECT audits.checkpoint();
+ROLLBACK;
+SQL
+)
+equal "$said" $'0\nERROR:  40001' "the older one gives way"
+
 step "while others append"
 writers=()
 for writer in 1 2 3; do

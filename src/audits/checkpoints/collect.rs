@@ -9,7 +9,7 @@ use super::checkpoint::Checkpoint;
 use super::growth::{Growth, Tile};
 use super::key_file::Keys;
 use super::note;
-use super::store;
+use super::store::{self, Latest};
 use super::stream::{for_each, in_latest_snapshot, in_one_snapshot, Row};
 use super::tree::{Hash, EMPTY_ROOT};
 use crate::audits::encoding::GENESIS;
@@ -113,7 +113,7 @@ pub fn checkpoint(keys: Option<&Keys>) -> Result<String, Error> {
         in_one_snapshot(|| {
             let latest = store::latest();
             let size = latest.as_ref().map_or(0, |latest| latest.tree_size);
-            check_snapshot(size);
+            check_snapshot(latest.as_ref());
             let growth = Growth::resume(size, &mut store::tiles()).map_err(store::damaged)?;
             let known_root = latest.as_ref().map_or(EMPTY_ROOT, |latest| latest.root);
             // A new signature below a tree that was changed would be one of a forged past.
@@ -161,9 +161,10 @@ pub fn checkpoint(keys: Option<&Keys>) -> Result<String, Error> {
 }
 
 /// A transaction whose snapshot is older than somebody else's checkpoint would build on a tree that is no
-/// longer the last.
-fn check_snapshot(size: u64) {
-    if in_latest_snapshot(store::current_size) != size {
+/// longer the last. The first checkpoint may be of an empty tree, which is not the same as none.
+fn check_snapshot(seen: Option<&Latest>) {
+    let size = |latest: &Latest| latest.tree_size;
+    if in_latest_snapshot(store::latest).as_ref().map(size) != seen.map(size) {
         pg_sys::panic::ErrorReport::new(
             PgSqlErrorCode::ERRCODE_T_R_SERIALIZATION_FAILURE,
             "could not serialize access due to a concurrent checkpoint",
