@@ -135,14 +135,14 @@ SELECT is(tap.verdict() #>> '{first_difference,difference}', 'missing', 'a whole
 ROLLBACK TO clean;
 
 -- The tree.
-UPDATE audits.merkle_tiles SET hashes = overlay(hashes PLACING '\xffff' FROM 100) WHERE level = 0 AND tile_index = 2;
+UPDATE audits.merkle_tiles SET hashes = set_byte(hashes, 99, get_byte(hashes, 99) # 255) WHERE level = 0 AND tile_index = 2;
 SELECT matches(tap.verdict() ->> 'detail', 'its tiles were changed', 'a tile that was changed');
 SELECT is(tap.verdict() #>> '{first_difference,leaf_index}', '131', 'is found at its leaf');
 ROLLBACK TO clean;
 DELETE FROM audits.merkle_tiles;
 SELECT is(tap.verdict() ->> 'status', 'inconsistent', 'a tree that is gone');
 ROLLBACK TO clean;
-UPDATE audits.merkle_tiles SET hashes = overlay(hashes PLACING '\xffff' FROM 1) WHERE level = 1;
+UPDATE audits.merkle_tiles SET hashes = set_byte(hashes, 0, get_byte(hashes, 0) # 255) WHERE level = 1;
 SELECT is(tap.verdict() ->> 'status', 'inconsistent', 'a node above the leaves');
 ROLLBACK TO clean;
 UPDATE audits.checkpoint_lanes SET lane = (lane + 1) % 32 WHERE org_id = tap.id('a') AND first_seq = 1;

@@ -97,7 +97,7 @@ FROM (
     UNION ALL
     SELECT 'a key in capitals', upper(t.api_key) FROM tap.keys AS t WHERE t.name = 'write'
     UNION ALL
-    SELECT 'a key with one character changed', overlay(t.api_key PLACING translate(substr(t.api_key, 20, 1), 'aA0', 'bB1') || 'z' FROM 20 FOR 2)
+    SELECT 'a key with one character changed', overlay(t.api_key PLACING CASE substr(t.api_key, 20, 1) WHEN 'a' THEN 'b' ELSE 'a' END FROM 20)
     FROM tap.keys AS t
     WHERE t.name = 'write'
     UNION ALL

@@ -6,21 +6,18 @@ FLOOD_SIZE is how many (10000)."""
 
 import os
 import random
-import string
 import sys
 import time
-import zlib
 from pathlib import Path
 
 # First: it puts the drivers in reach.
-from ledger_support import check, connect, create_database, drop_database, drop_login, value
+from ledger_support import check, connect, create_database, drop_database, drop_login, value, well_formed
 
 import psycopg
 
 DATABASE = "cv_flood"
 LOGIN = "flooder"
 SIZE = int(os.environ.get("FLOOD_SIZE", "10000"))
-BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 # What takes a secret of somebody who is not yet known: the mark of its tokens, and the call.
 DOORS = {
     "auth.authenticate_api_key": ("cv_live_", "(%s)"),
@@ -31,15 +28,6 @@ DOORS = {
     "auth.reset_password": ("cv_reset_", "(%s, 'correct horse battery staple')"),
     "tenancy.authenticate_web_token": ("eyJhbGciOiJIUzI1NiJ9.", "(%s)"),
 }
-
-
-def well_formed(mark, randomness):
-    body = mark + "".join(randomness.choices(BASE62, k=30))
-    rest, digits = zlib.crc32(body.encode()), ""
-    for _ in range(6):
-        rest, digit = divmod(rest, 62)
-        digits = BASE62[digit] + digits
-    return body + digits
 
 
 def malformed(mark, randomness):

@@ -14,12 +14,14 @@ virtual_environment.enter()
 import os
 import random
 import re
+import string
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 import uuid
+import zlib
 from dataclasses import dataclass, field
 
 import psycopg
@@ -71,6 +73,19 @@ def create_database(name):
 def drop_database(name):
     with connect("postgres") as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+
+
+def well_formed(mark, randomness):
+    """A token that nobody has, of the right form: only a look-up tells."""
+    body = mark + "".join(randomness.choices(BASE62, k=30))
+    rest, digits = zlib.crc32(body.encode()), ""
+    for _ in range(6):
+        rest, digit = divmod(rest, 62)
+        digits = BASE62[digit] + digits
+    return body + digits
 
 
 def check(is_so, what):

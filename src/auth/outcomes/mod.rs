@@ -13,6 +13,7 @@
 pub mod behind;
 pub mod entry;
 mod queue;
+mod repeats;
 mod unknown;
 pub mod writing;
 
@@ -123,9 +124,12 @@ pub fn record_success(outcome: &Outcome) {
     }
 }
 
-/// Tells of a failure, whatever becomes of the caller's transaction.
+/// Tells of a failure, whatever becomes of the caller's transaction; or counts it, where the session has told of
+/// many like it within the minute.
 pub fn record_failure(outcome: &Outcome) {
-    record_elsewhere(&Entry::new(outcome, false, now()));
+    if let Some(entry) = repeats::tell(Entry::new(outcome, false, now())) {
+        record_elsewhere(&entry);
+    }
 }
 
 /// Counts a token that belongs to nobody.
