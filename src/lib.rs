@@ -18,6 +18,7 @@ pgrx::extension_sql_file!(
     name = "bootstrap",
     bootstrap
 );
+pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
     "../sql/telemetry/functions.sql",
     name = "telemetry_functions"

@@ -11,6 +11,7 @@ pub mod interrupts;
 pub mod jsonb;
 pub mod key_file;
 pub mod latest;
+pub mod maintenance;
 pub mod memory;
 pub mod own_transaction;
 pub mod owner;

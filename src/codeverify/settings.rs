@@ -20,6 +20,7 @@ static DEPLOY: GucSetting<DeployMode> = GucSetting::<DeployMode>::new(DeployMode
 static OWN_TRANSACTIONS: GucSetting<bool> = GucSetting::<bool>::new(true);
 static FLUSH_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(2000);
 static SARIF_MAX_SIZE: GucSetting<i32> = GucSetting::<i32>::new(64 * 1024);
+static CLOCK: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 static ENCRYPTION_KEY_FILE: GucSetting<Option<CString>> = GucSetting::<Option<CString>>::new(None);
 
 /// Largest SARIF log that `analysis.import_sarif` takes, in bytes.
@@ -77,6 +78,14 @@ pub fn define() {
         &ENCRYPTION_KEY_FILE,
         GucContext::Suset,
         GucFlags::SUPERUSER_ONLY,
+    );
+    GucRegistry::define_string_guc(
+        c"codeverify.clock",
+        c"What time it is for codeverify.maintain().",
+        c"A time with its zone, for tests that simulate months. Empty on a server that is in use: partitions and retention follow the real clock.",
+        &CLOCK,
+        GucContext::Suset,
+        GucFlags::default(),
     );
     GucRegistry::define_int_guc(
         c"codeverify.flush_interval",

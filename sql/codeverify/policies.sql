@@ -1,0 +1,22 @@
+SELECT tenancy.force_row_security(t.target::regclass)
+FROM (VALUES
+    ('codeverify.partition_sets'),
+    ('codeverify.maintenance_tasks')
+) AS t (target);
+
+-- Operators read; functions write.
+CREATE POLICY partition_sets_read ON codeverify.partition_sets
+    FOR SELECT
+    TO codeverify_admin, codeverify_service, codeverify_auditor
+    USING (true);
+COMMENT ON POLICY partition_sets_read ON codeverify.partition_sets IS 'Operators see how tables are partitioned.';
+CREATE POLICY maintenance_tasks_read ON codeverify.maintenance_tasks
+    FOR SELECT
+    TO codeverify_admin, codeverify_service, codeverify_auditor
+    USING (true);
+COMMENT ON POLICY maintenance_tasks_read ON codeverify.maintenance_tasks IS 'Operators see what maintenance did.';
+GRANT SELECT ON codeverify.partition_sets, codeverify.maintenance_tasks
+TO codeverify_admin, codeverify_service, codeverify_auditor;
+
+-- Read through functions only, which unpack.
+SELECT tenancy.isolate('codeverify.packed_segments');

@@ -1,0 +1,28 @@
+//! What maintenance consists of. Pure data; the runner is beside it.
+
+/// One kind of work, done in steps that are committed by themselves.
+#[derive(Clone, Copy, Debug)]
+pub struct Task {
+    /// As `codeverify.maintain(only)` takes it.
+    pub name: &'static str,
+    /// Query for the targets that have something to do, as text. It runs at every call, so it is cheap.
+    pub due: &'static str,
+    /// Query that takes a step for the target `$1`: no row when there was nothing to do, or one with
+    /// (action text, detail text, more boolean), where `more` asks for the next step of this target.
+    pub step: &'static str,
+}
+
+/// All tasks, in the order in which they are done.
+pub const TASKS: &[Task] = &[];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn names_are_used_once() {
+        let names: BTreeSet<&str> = TASKS.iter().map(|task| task.name).collect();
+        assert_eq!(names.len(), TASKS.len());
+    }
+}
