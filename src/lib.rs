@@ -9,6 +9,7 @@ mod audits;
 mod auth;
 mod codeverify;
 mod schemas;
+mod telemetry;
 mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
@@ -19,10 +20,6 @@ pgrx::extension_sql_file!(
     bootstrap
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
-pgrx::extension_sql_file!(
-    "../sql/telemetry/functions.sql",
-    name = "telemetry_functions"
-);
 pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"

@@ -188,6 +188,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC120", "events_are_final"),
+    ("VC121", "refresh_at_read_committed"),
+    ("VC122", "invalid_attribution"),
 ];
 
 impl Error {
