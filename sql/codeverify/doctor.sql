@@ -165,7 +165,7 @@ COMMENT ON FUNCTION codeverify.list_revealing_settings() IS
     'Settings of databases and roles, which everybody can read, that look like a secret by their name or value; without the value.';
 
 CREATE FUNCTION codeverify.doctor()
-RETURNS TABLE ("check" text, status text, detail text, hint text)
+RETURNS TABLE (check_name text, status text, detail text, hint text)
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
@@ -209,7 +209,7 @@ AS $function$
                OR c.relispartition AND EXISTS (
                    SELECT FROM pg_catalog.aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner))
     ),
-    examined ("check", severity, fault, fine, hint) AS (
+    examined (check_name, severity, fault, fine, hint) AS (
         SELECT 'server_version', 'error',
                'PostgreSQL ' || pg_catalog.current_setting('server_version') || ' has known holes in row security: '
                || (SELECT pg_catalog.string_agg(f.name, ', ')
@@ -477,7 +477,7 @@ AS $function$
                'data pages have checksums',
                'Stop the server and run pg_checksums --enable.'
     )
-    SELECT e."check",
+    SELECT e.check_name,
            CASE WHEN e.fault IS NULL THEN 'ok' ELSE e.severity END,
            coalesce(e.fault, e.fine),
            CASE WHEN e.fault IS NOT NULL THEN e.hint END

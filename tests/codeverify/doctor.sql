@@ -17,7 +17,7 @@ BEGIN
     SELECT d.status || ': ' || d.detail || CASE WHEN d.hint IS NULL THEN '' ELSE ' *' END
     INTO STRICT found
     FROM codeverify.doctor() AS d
-    WHERE d."check" = check_name;
+    WHERE d.check_name = check_name;
     RAISE EXCEPTION USING ERRCODE = 'VC999';
 EXCEPTION
     WHEN SQLSTATE 'VC999' THEN
@@ -145,16 +145,16 @@ FROM (VALUES
 -- What only a restart would change says what is so.
 SELECT is(d.status, CASE WHEN current_setting('shared_preload_libraries') ~ 'codeverify' THEN 'ok' ELSE 'warning' END, 'preload')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'preload';
+WHERE d.check_name = 'preload';
 SELECT is(d.status, CASE WHEN current_setting('data_checksums') = 'on' THEN 'ok' ELSE 'warning' END, 'data_checksums')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'data_checksums';
+WHERE d.check_name = 'data_checksums';
 SELECT is(d.status, CASE WHEN current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' THEN 'ok' ELSE 'error' END, 'durability')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'durability';
+WHERE d.check_name = 'durability';
 
 SELECT set_eq(
-    'SELECT "check" FROM codeverify.doctor()',
+    'SELECT check_name FROM codeverify.doctor()',
     ARRAY(SELECT DISTINCT a.check_name FROM tap.ailment AS a) || '{server_version,preload,data_checksums,durability}'::text[],
     'every check is tested here');
 SELECT is_empty($$SELECT FROM codeverify.doctor() WHERE status NOT IN ('ok', 'warning', 'error') OR detail IS NULL$$, 'each tells what it found');
@@ -178,7 +178,7 @@ RESET SESSION AUTHORIZATION;
 
 -- It works where the tables are not there, as during a restore.
 SELECT codeverify.uninstall(current_database()) \g /dev/null
-SELECT is((SELECT status FROM codeverify.doctor() WHERE "check" = 'deployment'), 'error', 'without tables it says so');
+SELECT is((SELECT status FROM codeverify.doctor() WHERE check_name = 'deployment'), 'error', 'without tables it says so');
 
 SELECT * FROM finish();
 ROLLBACK;
