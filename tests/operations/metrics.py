@@ -289,6 +289,25 @@ class Metrics(unittest.TestCase):
         self.assertEqual(support.value(self.observer, REFRESH["attribution"], None), 3)
         self.assertEqual(support.value(self.observer, "SELECT sum(files_analyzed) FROM telemetry.repo_metrics WHERE period = 'day'"), 2)
 
+    def test_two_refreshes_of_one_week(self):
+        """Of two that change different days of a week, the second waits: each would add the week up without the other's day."""
+        add = """
+            INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier, created_at)
+            SELECT org_id, id, repeat('b', 40), %s, 1, 'T3_core', %s FROM scm.repositories WHERE github_id = 1"""
+        first, second = self.sessions(2, "week")
+        self.observer.execute(add, ("Monday", "2026-03-02 12:00+00"))
+        self.observer.execute(REFRESH["attribution"], (None,))
+        self.observer.execute("UPDATE telemetry.repo_metrics SET files_analyzed = 9 WHERE date = '2026-03-02'")
+        first.connection.execute("BEGIN")
+        first.connection.execute(REFRESH["attribution"], ("2026-03-02",))
+        self.observer.execute(add, ("Tuesday", "2026-03-03 12:00+00"))
+        with self.assertRaises(psycopg.errors.LockNotAvailable):
+            second.connection.execute(REFRESH["attribution"], (None,))
+        self.assertIsNone(second.connection.execute(STEP["attribution"]).fetchone(), "maintenance comes back another time")
+        first.connection.execute("COMMIT")
+        self.assertEqual(support.value(second.connection, REFRESH["attribution"], None), 3)
+        self.assert_equal("attribution", "two refreshes of one week")
+
     def test_one_snapshot_is_refused(self):
         for subject in REFRESH:
             for isolation in ("REPEATABLE READ", "SERIALIZABLE"):
