@@ -167,6 +167,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/maintenance.sql",
     "codeverify/upkeep_checks.sql",
     "tenancy/functions.sql",
     "tenancy/isolation.sql",

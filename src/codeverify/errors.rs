@@ -139,6 +139,17 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("\"{name}\" is neither a task nor a target of maintenance")]
+    UnknownMaintenance {
+        name: String,
+        tasks: Vec<String>,
+        targets: Vec<String>,
+    },
+    #[error("maintenance cannot run here: {problem}")]
+    MaintenanceUnavailable {
+        problem: &'static str,
+        hint: &'static str,
+    },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -188,6 +199,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC095", "unknown_maintenance"),
+    ("VC096", "maintenance_unavailable"),
 ];
 
 impl Error {
@@ -245,6 +258,8 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::UnknownMaintenance { .. } => "VC095",
+            Error::MaintenanceUnavailable { .. } => "VC096",
         }
     }
 
@@ -383,6 +398,12 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::UnknownMaintenance { tasks, targets, .. } => format!(
+                "Give a task ({}) or a target ({}), or nothing for all.",
+                tasks.join(", "),
+                targets.join(", ")
+            ),
+            Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
