@@ -173,6 +173,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
     "codeverify/monitoring.sql",
+    "codeverify/maintenance.sql",
     "codeverify/upkeep_checks.sql",
     "tenancy/functions.sql",
     "tenancy/isolation.sql",

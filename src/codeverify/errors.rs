@@ -145,6 +145,17 @@ pub enum Error {
         owner: String,
         superuser: bool,
     },
+    #[error("\"{name}\" is neither a task nor a target of maintenance")]
+    UnknownMaintenance {
+        name: String,
+        tasks: Vec<String>,
+        targets: Vec<String>,
+    },
+    #[error("maintenance cannot run here: {problem}")]
+    MaintenanceUnavailable {
+        problem: &'static str,
+        hint: &'static str,
+    },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -197,6 +208,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC091", "invalid_partition_set"),
     ("VC092", "not_partitionable"),
     ("VC093", "not_for_its_owner"),
+    ("VC095", "unknown_maintenance"),
+    ("VC096", "maintenance_unavailable"),
 ];
 
 impl Error {
@@ -255,6 +268,8 @@ impl Error {
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
             Error::NotForItsOwner { .. } => "VC093",
+            Error::UnknownMaintenance { .. } => "VC095",
+            Error::MaintenanceUnavailable { .. } => "VC096",
         }
     }
 
@@ -403,6 +418,12 @@ impl Error {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
             Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::UnknownMaintenance { tasks, targets, .. } => format!(
+                "Give a task ({}) or a target ({}), or nothing for all.",
+                tasks.join(", "),
+                targets.join(", ")
+            ),
+            Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
