@@ -72,6 +72,7 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "analysis/tables/jobs.sql",
     "integrations/tables/webhooks.sql",
     "integrations/tables/webhook_deliveries.sql",
+    "integrations/tables/inbound_secrets.sql",
     "integrations/tables/inbound_deliveries.sql",
     "integrations/tables/notification_configs.sql",
     "attestations/tables/verification_attestations.sql",
