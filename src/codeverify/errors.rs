@@ -137,6 +137,10 @@ pub enum Error {
     InvalidUserRequest { problem: &'static str },
     #[error("user {user_id} does not exist")]
     NoSuchUser { user_id: String },
+    #[error("packed segment {segment} is damaged")]
+    SegmentDamaged { segment: String, problem: String },
+    #[error("{partition} cannot be packed")]
+    NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
 }
@@ -188,6 +192,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC105", "segment_damaged"),
+    ("VC106", "not_packable"),
+    ("VC107", "not_unpackable"),
 ];
 
 impl Error {
@@ -245,6 +252,8 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::SegmentDamaged { .. } => "VC105",
+            Error::NotPackable { .. } => "VC106",
         }
     }
 
@@ -277,6 +286,8 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
             Error::TreeDamaged { problem } => Some(problem.clone()),
@@ -383,6 +394,10 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::SegmentDamaged { .. } => {
+                "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
+            }
+            Error::NotPackable { .. } => "Its rows stay where they are; set compress_after to NULL to leave them there for good.".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
