@@ -197,6 +197,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "analysis/functions.sql",
     "telemetry/functions.sql",
     "observability/functions.sql",
+    "observability/packed_logs.sql",
     "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",

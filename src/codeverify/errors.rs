@@ -137,6 +137,10 @@ pub enum Error {
     InvalidUserRequest { problem: &'static str },
     #[error("user {user_id} does not exist")]
     NoSuchUser { user_id: String },
+    #[error("packed segment {segment} is damaged")]
+    SegmentDamaged { segment: String, problem: String },
+    #[error("{partition} cannot be packed")]
+    NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error("codeverify_owner may not act for {owner}, who owns {table}")]
@@ -210,6 +214,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC093", "not_for_its_owner"),
     ("VC095", "unknown_maintenance"),
     ("VC096", "maintenance_unavailable"),
+    ("VC105", "segment_damaged"),
+    ("VC106", "not_packable"),
+    ("VC107", "not_unpackable"),
 ];
 
 impl Error {
@@ -270,6 +277,8 @@ impl Error {
             Error::NotForItsOwner { .. } => "VC093",
             Error::UnknownMaintenance { .. } => "VC095",
             Error::MaintenanceUnavailable { .. } => "VC096",
+            Error::SegmentDamaged { .. } => "VC105",
+            Error::NotPackable { .. } => "VC106",
         }
     }
 
@@ -308,6 +317,8 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
             Error::TreeDamaged { problem } => Some(problem.clone()),
@@ -424,6 +435,10 @@ impl Error {
                 targets.join(", ")
             ),
             Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
+            Error::SegmentDamaged { .. } => {
+                "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
+            }
+            Error::NotPackable { .. } => "Its rows stay where they are; set compress_after to NULL to leave them there for good.".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
