@@ -9,6 +9,7 @@ mod audits;
 mod auth;
 mod codeverify;
 mod schemas;
+mod telemetry;
 mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
@@ -46,6 +47,7 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
+pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",

@@ -217,6 +217,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC105", "segment_damaged"),
     ("VC106", "not_packable"),
     ("VC107", "not_unpackable"),
+    ("VC120", "events_are_final"),
+    ("VC121", "refresh_at_read_committed"),
+    ("VC122", "invalid_attribution"),
 ];
 
 impl Error {
