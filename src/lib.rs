@@ -32,6 +32,11 @@ pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
+pgrx::extension_sql_file!(
+    "../sql/observability/packed_logs.sql",
+    name = "observability_packed_logs",
+    requires = ["tenancy_functions"]
+);
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(

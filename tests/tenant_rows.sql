@@ -78,6 +78,7 @@ BEGIN
     INSERT INTO integrations.notification_configs (org_id, channel_type) VALUES (org, 'email');
     INSERT INTO integrations.inbound_deliveries (org_id, provider, delivery_id, event, payload_hash)
     VALUES (org, 'github', 'delivery of ' || o, 'push', digest);
+    INSERT INTO integrations.inbound_secrets (org_id, provider, secret_encrypted) VALUES (org, 'github', 'secret of ' || o);
 
     -- attestations
     INSERT INTO attestations.verification_attestations
