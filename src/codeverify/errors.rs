@@ -220,6 +220,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC120", "events_are_final"),
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
+    ("VC123", "no_such_report"),
 ];
 
 impl Error {

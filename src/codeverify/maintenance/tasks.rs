@@ -22,7 +22,23 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "metrics",
+        due: "SELECT d FROM telemetry.list_due_metrics() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM telemetry.refresh_metrics_step($1) AS s",
+    },
+    Task {
+        name: "usage",
+        due: "SELECT d FROM providers.list_due_usage() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM providers.refresh_usage_step($1) AS s",
+    },
+    Task {
+        name: "reports",
+        due: "SELECT d FROM codeverify.list_due_reports() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.refresh_report_step($1) AS s",
+    },
+];
 
 #[cfg(test)]
 mod tests {
