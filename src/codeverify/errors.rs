@@ -139,6 +139,12 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("{table} is not partitioned by range of one date or timestamptz column")]
+    NotASet { table: String },
+    #[error("\"{period}\" is no period of partitions")]
+    NotAPeriod { period: String },
+    #[error("rows of {table} cannot be moved into a partition")]
+    RowsCannotMove { table: String },
     #[error("codeverify_owner may not act for {owner}, who owns {table}")]
     NotForItsOwner {
         table: String,
@@ -254,6 +260,8 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::NotAPeriod { .. } => "VC091",
+            Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
             Error::NotForItsOwner { .. } => "VC093",
         }
     }
@@ -398,6 +406,13 @@ impl Error {
             }
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
+            }
+            Error::NotAPeriod { .. } => "Use one of day, week and month.".into(),
+            Error::NotASet { .. } => {
+                "Create the table with PARTITION BY RANGE (...) on one such column, or turn one into it with codeverify.partition_table(...).".into()
+            }
+            Error::RowsCannotMove { .. } => {
+                "Move them by hand: it is not an ordinary table of the access method heap.".into()
             }
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
