@@ -137,6 +137,10 @@ pub enum Error {
     InvalidUserRequest { problem: &'static str },
     #[error("user {user_id} does not exist")]
     NoSuchUser { user_id: String },
+    #[error("packed segment {segment} is damaged")]
+    SegmentDamaged { segment: String, problem: String },
+    #[error("{partition} cannot be packed")]
+    NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
     #[error("{table} is not partitioned by range of one date or timestamptz column")]
@@ -150,6 +154,17 @@ pub enum Error {
         table: String,
         owner: String,
         superuser: bool,
+    },
+    #[error("\"{name}\" is neither a task nor a target of maintenance")]
+    UnknownMaintenance {
+        name: String,
+        tasks: Vec<String>,
+        targets: Vec<String>,
+    },
+    #[error("maintenance cannot run here: {problem}")]
+    MaintenanceUnavailable {
+        problem: &'static str,
+        hint: &'static str,
     },
 }
 
@@ -203,6 +218,14 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC091", "invalid_partition_set"),
     ("VC092", "not_partitionable"),
     ("VC093", "not_for_its_owner"),
+    ("VC095", "unknown_maintenance"),
+    ("VC096", "maintenance_unavailable"),
+    ("VC105", "segment_damaged"),
+    ("VC106", "not_packable"),
+    ("VC107", "not_unpackable"),
+    ("VC120", "events_are_final"),
+    ("VC121", "refresh_at_read_committed"),
+    ("VC122", "invalid_attribution"),
 ];
 
 impl Error {
@@ -263,6 +286,10 @@ impl Error {
             Error::NotAPeriod { .. } => "VC091",
             Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
             Error::NotForItsOwner { .. } => "VC093",
+            Error::UnknownMaintenance { .. } => "VC095",
+            Error::MaintenanceUnavailable { .. } => "VC096",
+            Error::SegmentDamaged { .. } => "VC105",
+            Error::NotPackable { .. } => "VC106",
         }
     }
 
@@ -301,6 +328,8 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
             Error::TreeDamaged { problem } => Some(problem.clone()),
@@ -418,6 +447,16 @@ impl Error {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
             Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::UnknownMaintenance { tasks, targets, .. } => format!(
+                "Give a task ({}) or a target ({}), or nothing for all.",
+                tasks.join(", "),
+                targets.join(", ")
+            ),
+            Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
+            Error::SegmentDamaged { .. } => {
+                "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
+            }
+            Error::NotPackable { .. } => "Its rows stay where they are; set compress_after to NULL to leave them there for good.".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
