@@ -29,10 +29,6 @@ pgrx::extension_sql_file!(
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
-    "../sql/telemetry/functions.sql",
-    name = "telemetry_functions"
-);
-pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
