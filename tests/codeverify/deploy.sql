@@ -43,6 +43,7 @@ SELECT set_eq(
     ARRAY[
     'codeverify.deployment',
     'codeverify.progress',
+    'codeverify.partition_sets',
     'codeverify.index_usage',
     'codeverify.missing_foreign_key_indexes',
     'codeverify.queue_age',

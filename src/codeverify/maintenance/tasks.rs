@@ -22,7 +22,11 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[Task {
+    name: "partitions",
+    due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
+    step: "SELECT s.action, s.detail, s.more FROM codeverify.partition_next($1) AS s",
+}];
 
 #[cfg(test)]
 mod tests {
