@@ -28,6 +28,11 @@ pgrx::extension_sql_file!(
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
+    "../sql/codeverify/retention.sql",
+    name = "codeverify_retention",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
     "../sql/telemetry/functions.sql",
     name = "telemetry_functions"
 );

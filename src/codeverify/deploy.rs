@@ -172,6 +172,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/partition_closing.sql",
+    "codeverify/retention.sql",
     "codeverify/monitoring.sql",
     "codeverify/upkeep_checks.sql",
     "tenancy/functions.sql",

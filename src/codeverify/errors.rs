@@ -139,6 +139,8 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("\"{definition}\" is not the definition of an index")]
+    InvalidIndexDefinition { definition: String, problem: String },
     #[error("codeverify_owner may not act for {owner}, who owns {table}")]
     NotForItsOwner {
         table: String,
@@ -254,6 +256,7 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::InvalidIndexDefinition { .. } => "VC091",
             Error::NotForItsOwner { .. } => "VC093",
         }
     }
@@ -269,6 +272,7 @@ impl Error {
             Error::ContextConflict => Some(
                 "Rows read under the first identity may still be held by cursors or plans of this transaction.".into(),
             ),
+            Error::InvalidIndexDefinition { problem, .. } => Some(format!("What is wrong: {problem}.")),
             Error::NotForItsOwner { superuser: true, .. } => {
                 Some("What stands in a superuser's table, such as a trigger, would run with all rights.".into())
             }
@@ -398,6 +402,9 @@ impl Error {
             }
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
+            }
+            Error::InvalidIndexDefinition { .. } => {
+                "Give what follows the table's name in CREATE INDEX, such as USING gin (meta_json jsonb_path_ops).".into()
             }
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()

@@ -13,7 +13,18 @@ pub struct Task {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "retention",
+        due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.retire_rows($1) AS s",
+    },
+    Task {
+        name: "indexes",
+        due: "SELECT DISTINCT u.parent::text FROM codeverify.list_unbuilt_indexes() AS u",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
+    },
+];
 
 #[cfg(test)]
 mod tests {
