@@ -74,6 +74,7 @@ CREATE FUNCTION codeverify.build_closed_index(parent regclass, partition regclas
 RETURNS name
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '300ms'
 AS $function$
 DECLARE
     partition_schema name;

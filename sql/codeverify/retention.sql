@@ -111,6 +111,7 @@ RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
+#variable_conflict use_variable
 DECLARE
     attempts constant int := 5;
     -- For all locks of an attempt together: whoever comes after it waits this long at most, and in between they pass.
