@@ -143,8 +143,11 @@ DECLARE
 BEGIN
     FOR unbuilt IN
         SELECT u.parent, u.partition, u.definition
-        FROM codeverify.list_unbuilt_indexes(pg_catalog.to_regclass(target)) AS u
-        WHERE pg_catalog.to_regclass(target) IS NOT NULL
+        FROM codeverify.list_partition_sets() AS s
+        CROSS JOIN LATERAL codeverify.list_unbuilt_indexes(s.parent) WITH ORDINALITY AS u (parent, partition, definition, place)
+        -- Not to_regclass(), which takes rights on the schema.
+        WHERE s.parent::text = target
+        ORDER BY u.place
         LIMIT attempts
     LOOP
         -- Another version of the server may write it another way; else it would be built beside the one that is there.

@@ -216,6 +216,40 @@ SELECT is_empty('SELECT * FROM codeverify.retire_rows(''audits.audit_log'')', 'o
 SET LOCAL codeverify.clock = '2100-01-01';
 SELECT throws_ok('SELECT * FROM codeverify.retire_rows(''audits.audit_log'')', 'VC058', NULL, 'months that are not over are not archived');
 
+-- A table of somebody else's, in their schema: done with its owner's rights, if codeverify_owner may be them.
+CREATE ROLE tap_app;
+CREATE SCHEMA tap_app AUTHORIZATION tap_app;
+SET LOCAL ROLE tap_app;
+CREATE TABLE tap_app.lines (at date NOT NULL, text text) PARTITION BY RANGE (at);
+CREATE TABLE tap_app.lines_default PARTITION OF tap_app.lines DEFAULT;
+CREATE TABLE tap_app.lines_2026_01 PARTITION OF tap_app.lines FOR VALUES FROM ('2026-01-01') TO ('2026-02-01');
+CREATE TABLE tap_app.lines_2026_02 PARTITION OF tap_app.lines FOR VALUES FROM ('2026-02-01') TO ('2026-03-01');
+INSERT INTO tap_app.lines (at) VALUES ('2025-12-31'), ('2026-01-31'), ('2026-02-01');
+RESET ROLE;
+GRANT tap_app TO codeverify_owner;
+SET LOCAL codeverify.clock = '2026-03-01 01:00:00+00';
+SET LOCAL ROLE codeverify_owner;
+INSERT INTO codeverify.partition_sets (parent, period, premake, retention, action, closed_indexes)
+VALUES ('tap_app.lines', 'month', 1, '28 days', 'drop', '{"((lower(text)))"}');
+SELECT is((SELECT detail FROM codeverify.retire_rows('tap_app.lines')), 'tap_app.lines_2026_01, until 2026-02-01 00:00:00+00', 'their partitions leave');
+SELECT is((SELECT detail FROM codeverify.retire_rows('tap_app.lines')), '1 rows that came too late for their partition', 'and their late rows');
+SELECT is_empty($$SELECT * FROM codeverify.retire_rows('tap_app.lines')$$, 'and no more');
+SELECT is((SELECT detail FROM codeverify.close_partitions('tap_app.lines')), 'lines_2026_02_text_idx of tap_app.lines_2026_02', 'they get their indexes');
+RESET ROLE;
+SELECT is((SELECT c.relowner::regrole::text FROM pg_class AS c WHERE c.oid = 'tap_app.lines_2026_02_text_idx'::regclass), 'tap_app', 'which are the owner''s');
+-- Row security that holds for the owner, too, hides late rows from who deletes them.
+INSERT INTO tap_app.lines (at) VALUES ('2025-12-31');
+ALTER TABLE tap_app.lines_default ENABLE ROW LEVEL SECURITY;
+ALTER TABLE tap_app.lines_default FORCE ROW LEVEL SECURITY;
+SET LOCAL ROLE codeverify_owner;
+SELECT throws_ok($$SELECT * FROM codeverify.retire_rows('tap_app.lines')$$, 'VC091', NULL, 'rows that the owner may not delete are told of');
+RESET ROLE;
+REVOKE tap_app FROM codeverify_owner;
+SET LOCAL codeverify.clock = '2026-05-01 01:00:00+00';
+SET LOCAL ROLE codeverify_owner;
+SELECT throws_ok($$SELECT * FROM codeverify.retire_rows('tap_app.lines')$$, 'VC093', NULL, 'nothing is done for an owner that codeverify_owner may not be');
+RESET ROLE;
+
 -- Nobody else may.
 SELECT is_empty(
     $$SELECT p.oid::regprocedure, r.rolname
