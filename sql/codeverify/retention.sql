@@ -78,7 +78,7 @@ BEGIN
            OR EXISTS (
                SELECT
                FROM codeverify.packed_segments AS g
-               WHERE g.relation = s.parent::text
+               WHERE g.relation = s.parent
                  AND g.period_end <= codeverify.find_retention_cutoff(s.period, s.retention)));
 END
 $function$;
@@ -261,7 +261,7 @@ BEGIN
     SELECT pg_catalog.min(g.period_end)
     INTO oldest
     FROM codeverify.packed_segments AS g
-    WHERE g.relation = delete_retired_segments.parent::text;
+    WHERE g.relation = delete_retired_segments.parent;
 
     RETURN QUERY
     WITH deleted AS (
@@ -270,7 +270,7 @@ BEGIN
         WHERE s.parent = delete_retired_segments.parent
           AND s.action = 'drop'
           AND oldest <= codeverify.find_retention_cutoff(s.period, s.retention)
-          AND g.relation = delete_retired_segments.parent::text
+          AND g.relation = delete_retired_segments.parent
           AND g.period_end = oldest
         RETURNING g.row_count
     )
