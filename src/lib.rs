@@ -20,6 +20,14 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
+    "../sql/codeverify/monitoring.sql",
+    name = "codeverify_monitoring"
+);
+pgrx::extension_sql_file!(
+    "../sql/codeverify/upkeep_checks.sql",
+    name = "codeverify_upkeep_checks"
+);
+pgrx::extension_sql_file!(
     "../sql/telemetry/functions.sql",
     name = "telemetry_functions"
 );

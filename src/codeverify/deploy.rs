@@ -156,6 +156,11 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "audits/views/tracked_tables.sql",
     "audits/views/entries.sql",
     "codeverify/views.sql",
+    "codeverify/views/schema_sizes.sql",
+    "codeverify/views/index_usage.sql",
+    "codeverify/views/missing_foreign_key_indexes.sql",
+    "codeverify/views/queue_age.sql",
+    "codeverify/views/slow_sets.sql",
     "audits/tracking.sql",
 ];
 
@@ -167,6 +172,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/monitoring.sql",
+    "codeverify/upkeep_checks.sql",
     "tenancy/functions.sql",
     "tenancy/isolation.sql",
     "tenancy/authorship.sql",
