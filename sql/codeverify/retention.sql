@@ -78,7 +78,7 @@ BEGIN
            OR EXISTS (
                SELECT
                FROM codeverify.packed_segments AS g
-               WHERE g.relation = s.parent::text
+               WHERE g.relation = s.parent
                  AND g.period_end <= codeverify.find_retention_cutoff(s.period, s.retention)));
 END
 $function$;

@@ -60,10 +60,7 @@ unsafe fn read_index(statement: &pg_sys::IndexStmt, found: &mut Definition) {
 
 /// # Safety
 /// The element is of the raw parser.
-unsafe fn read_key(
-    element: &pg_sys::IndexElem,
-    names: &mut Vec<Vec<String>>,
-) -> Key {
+unsafe fn read_key(element: &pg_sys::IndexElem, names: &mut Vec<Vec<String>>) -> Key {
     // SAFETY: an element has a name or an expression; its collation is a list of strings.
     unsafe {
         names.push(strings(element.collation));

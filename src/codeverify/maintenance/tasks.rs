@@ -13,7 +13,11 @@ pub struct Task {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[Task {
+    name: "compression",
+    due: "SELECT s::text FROM codeverify.list_compressible_sets() AS s",
+    step: "SELECT c.action, c.detail, c.more FROM codeverify.compress_rows($1) AS c",
+}];
 
 #[cfg(test)]
 mod tests {
