@@ -13,7 +13,7 @@ STRICT
 PARALLEL RESTRICTED
 ROWS 8000
 LANGUAGE c
-AS '@MODULE_PATHNAME@', 'codeverify_segment_rows';
+AS 'MODULE_PATHNAME', 'codeverify_segment_rows';
 COMMENT ON FUNCTION codeverify.segment_rows(uuid) IS
     'The rows of a segment, with the columns that the query lists: found by name, converted to the type, NULL where the segment has none of the name. Raises VC105 when it is damaged.';
 
@@ -41,7 +41,7 @@ STABLE
 PARALLEL RESTRICTED
 ROWS 100
 LANGUAGE c
-AS '@MODULE_PATHNAME@', 'codeverify_scan_packed_logs';
+AS 'MODULE_PATHNAME', 'codeverify_scan_packed_logs';
 COMMENT ON FUNCTION codeverify.scan_packed_logs(uuid, timestamptz, timestamptz, tsquery, uuid, uuid, text, jsonb, int, timestamptz, bigint) IS
     'What observability.read_packed_logs() returns, for an organization that its caller vouches for; NULL stands for no limit. Raises VC105 for a damaged segment.';
 
@@ -58,7 +58,7 @@ STABLE
 PARALLEL RESTRICTED
 ROWS 100
 LANGUAGE c
-AS '@MODULE_PATHNAME@', 'codeverify_count_packed_logs';
+AS 'MODULE_PATHNAME', 'codeverify_count_packed_logs';
 COMMENT ON FUNCTION codeverify.count_packed_logs(uuid, timestamptz, timestamptz, interval, uuid, uuid, text) IS
     'What observability.count_packed_logs() returns, for an organization that its caller vouches for. Raises VC105 for a damaged segment.';
 
@@ -676,14 +676,14 @@ COMMENT ON FUNCTION codeverify.verify_packed() IS
     'Reads every packed segment and returns a row for each that is damaged, or of which codeverify.packed_segments says what is not so. No row when all is well. For administrators and auditors.';
 GRANT EXECUTE ON FUNCTION codeverify.verify_packed() TO codeverify_admin, codeverify_auditor;
 
-CREATE FUNCTION codeverify.stored_micros(time timestamptz)
+CREATE FUNCTION codeverify.stored_micros(moment timestamptz)
 RETURNS bigint
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT ((EXTRACT(epoch FROM time) - 946684800) * 1000000)::bigint
+    SELECT ((EXTRACT(epoch FROM moment) - 946684800) * 1000000)::bigint
 $function$;
 COMMENT ON FUNCTION codeverify.stored_micros(timestamptz) IS
     'Microseconds since 2000, as the server stores a finite time.';
