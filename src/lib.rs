@@ -46,6 +46,11 @@ pgrx::extension_sql_file!(
     name = "observability_packed_logs",
     requires = ["tenancy_functions"]
 );
+pgrx::extension_sql_file!(
+    "../sql/providers/packed_usage.sql",
+    name = "providers_packed_usage",
+    requires = ["tenancy_functions"]
+);
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(

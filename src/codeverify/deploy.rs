@@ -207,6 +207,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "providers/usage.sql",
     "observability/functions.sql",
     "observability/packed_logs.sql",
+    "codeverify/packing.sql",
+    "providers/packed_usage.sql",
     "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",
