@@ -29,12 +29,26 @@ pgrx::extension_sql_file!(
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
+    "../sql/codeverify/retention.sql",
+    name = "codeverify_retention",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/telemetry/functions.sql",
+    name = "telemetry_functions"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
     name = "observability_packed_logs",
+    requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/providers/packed_usage.sql",
+    name = "providers_packed_usage",
     requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");

@@ -143,6 +143,8 @@ pub enum Error {
     NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("\"{definition}\" is not the definition of an index")]
+    InvalidIndexDefinition { definition: String, problem: String },
     #[error("{table} is not partitioned by range of one date or timestamptz column")]
     NotASet { table: String },
     #[error("\"{period}\" is no period of partitions")]
@@ -283,7 +285,7 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
-            Error::NotAPeriod { .. } => "VC091",
+            Error::InvalidIndexDefinition { .. } | Error::NotAPeriod { .. } => "VC091",
             Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
             Error::NotForItsOwner { .. } => "VC093",
             Error::UnknownMaintenance { .. } => "VC095",
@@ -304,6 +306,7 @@ impl Error {
             Error::ContextConflict => Some(
                 "Rows read under the first identity may still be held by cursors or plans of this transaction.".into(),
             ),
+            Error::InvalidIndexDefinition { problem, .. } => Some(format!("What is wrong: {problem}.")),
             Error::NotForItsOwner { superuser: true, .. } => {
                 Some("What stands in a superuser's table, such as a trigger, would run with all rights.".into())
             }
@@ -436,6 +439,9 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::InvalidIndexDefinition { .. } => {
+                "Give what follows the table's name in CREATE INDEX, such as USING gin (meta_json jsonb_path_ops).".into()
+            }
             Error::NotAPeriod { .. } => "Use one of day, week and month.".into(),
             Error::NotASet { .. } => {
                 "Create the table with PARTITION BY RANGE (...) on one such column, or turn one into it with codeverify.partition_table(...).".into()
@@ -446,7 +452,7 @@ impl Error {
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
-            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner."),
             Error::UnknownMaintenance { tasks, targets, .. } => format!(
                 "Give a task ({}) or a target ({}), or nothing for all.",
                 tasks.join(", "),

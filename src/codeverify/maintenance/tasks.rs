@@ -27,6 +27,23 @@ pub const TASKS: &[Task] = &[Task {
     due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
     step: "SELECT s.action, s.detail, s.more FROM codeverify.partition_next($1) AS s",
 }];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "retention",
+        due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.retire_rows($1) AS s",
+    },
+    Task {
+        name: "compression",
+        due: "SELECT s::text FROM codeverify.list_compressible_sets() AS s",
+        step: "SELECT c.action, c.detail, c.more FROM codeverify.compress_rows($1) AS c",
+    },
+    Task {
+        name: "indexes",
+        due: "SELECT DISTINCT u.parent::text FROM codeverify.list_unbuilt_indexes() AS u",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
+    },
+];
 
 #[cfg(test)]
 mod tests {
