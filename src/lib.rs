@@ -9,6 +9,7 @@ mod audits;
 mod auth;
 mod codeverify;
 mod schemas;
+mod telemetry;
 mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
@@ -26,6 +27,11 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
+);
+pgrx::extension_sql_file!(
+    "../sql/codeverify/retention.sql",
+    name = "codeverify_retention",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
     "../sql/telemetry/functions.sql",
@@ -51,6 +57,7 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
+pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",

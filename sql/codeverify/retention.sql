@@ -111,6 +111,7 @@ RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
+#variable_conflict use_variable
 DECLARE
     attempts constant int := 5;
     -- For all locks of an attempt together: whoever comes after it waits this long at most, and in between they pass.
@@ -292,16 +293,18 @@ AS $function$
 #variable_conflict use_variable
 DECLARE
     batch constant int := 10000;
-    parent constant regclass := pg_catalog.to_regclass(target);
+    parent regclass;
     set_action text;
     oldest record;
     is_filled boolean;
     number bigint;
     ended timestamptz;
 BEGIN
-    SELECT s.action INTO set_action
+    -- Not to_regclass(), which takes rights on the schema.
+    SELECT s.parent, s.action
+    INTO parent, set_action
     FROM codeverify.list_partition_sets() AS s
-    WHERE s.parent = parent
+    WHERE s.parent::text = target
       AND s.retention IS NOT NULL;
     IF NOT FOUND THEN
         RETURN;

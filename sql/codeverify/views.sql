@@ -21,7 +21,8 @@ JOIN (VALUES
     ('audits.checkpoints', 'COPY TO', 'checkpoint'),
     ('codeverify.packed_segments', 'COPY TO', 'pack'),
     ('auth.users', 'COPY FROM', 'reencrypt'),
-    ('auth.jwt_keys', 'COPY FROM', 'reencrypt')
+    ('auth.jwt_keys', 'COPY FROM', 'reencrypt'),
+    ('integrations.inbound_secrets', 'COPY FROM', 'reencrypt')
 ) AS o (relation, command, operation)
     ON o.relation::regclass = p.relid AND o.command = p.command
 WHERE p.datid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = current_database())

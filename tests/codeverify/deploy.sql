@@ -99,6 +99,7 @@ SELECT set_eq(
     'experiments_v1.experiments',
     'experiments_v1.promotions',
     'integrations.inbound_deliveries',
+    'integrations.inbound_secrets',
     'integrations.notification_configs',
     'integrations.webhook_deliveries',
     'integrations.webhooks',
