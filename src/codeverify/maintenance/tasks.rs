@@ -22,16 +22,16 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[Task {
-    name: "compression",
-    due: "SELECT s::text FROM codeverify.list_compressible_sets() AS s",
-    step: "SELECT c.action, c.detail, c.more FROM codeverify.compress_rows($1) AS c",
-}];
 pub const TASKS: &[Task] = &[
     Task {
         name: "retention",
         due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
         step: "SELECT s.action, s.detail, s.more FROM codeverify.retire_rows($1) AS s",
+    },
+    Task {
+        name: "compression",
+        due: "SELECT s.parent::text FROM codeverify.list_compressible_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.compress_rows($1) AS s",
     },
     Task {
         name: "indexes",
