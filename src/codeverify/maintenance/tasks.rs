@@ -37,6 +37,8 @@ pub const TASKS: &[Task] = &[
         name: "compression",
         due: "SELECT s::text FROM codeverify.list_compressible_sets() AS s",
         step: "SELECT c.action, c.detail, c.more FROM codeverify.compress_rows($1) AS c",
+        due: "SELECT s.parent::text FROM codeverify.list_compressible_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.compress_rows($1) AS s",
     },
     Task {
         name: "indexes",
