@@ -8,6 +8,7 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod observability;
 mod schemas;
 mod tenancy;
 

@@ -188,6 +188,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC100", "not_an_array_of_logs"),
+    ("VC101", "arrays_differ_in_length"),
+    ("VC102", "invalid_log_query"),
+    ("VC103", "log_search_cut"),
 ];
 
 impl Error {
