@@ -139,6 +139,12 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("codeverify_owner may not act for {owner}, who owns {table}")]
+    NotForItsOwner {
+        table: String,
+        owner: String,
+        superuser: bool,
+    },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -188,6 +194,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC091", "invalid_partition_set"),
+    ("VC092", "not_partitionable"),
+    ("VC093", "not_for_its_owner"),
     ("VC100", "not_an_array_of_logs"),
     ("VC101", "arrays_differ_in_length"),
     ("VC102", "invalid_log_query"),
@@ -249,6 +258,7 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::NotForItsOwner { .. } => "VC093",
         }
     }
 
@@ -263,6 +273,12 @@ impl Error {
             Error::ContextConflict => Some(
                 "Rows read under the first identity may still be held by cursors or plans of this transaction.".into(),
             ),
+            Error::NotForItsOwner { superuser: true, .. } => {
+                Some("What stands in a superuser's table, such as a trigger, would run with all rights.".into())
+            }
+            Error::NotForItsOwner { .. } => {
+                Some("Partitions are made and removed with the rights of the table's owner.".into())
+            }
             Error::RoleNotAllowed { permission } => Some(format!("It takes the permission \"{permission}\".")),
             Error::InvalidSarif { path, .. } => Some(format!("The fault is at {path}.")),
             Error::SarifTooLarge { limit, .. } | Error::SarifTakesTooMuch { limit, .. } => Some(format!("The limit is {limit} bytes (at $).")),
@@ -387,6 +403,10 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::NotForItsOwner { superuser: true, .. } => {
+                "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
+            }
+            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }
