@@ -32,6 +32,10 @@ pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
+pgrx::extension_sql_file!(
+    "../sql/observability/log_search.sql",
+    name = "observability_log_search"
+);
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
 pgrx::extension_sql_file!(

@@ -191,6 +191,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "telemetry/functions.sql",
     "observability/functions.sql",
     "observability/log_ingestion.sql",
+    "observability/log_search.sql",
     "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",
