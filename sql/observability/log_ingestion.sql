@@ -200,7 +200,12 @@ BEGIN
             USING ERRCODE = 'VC101',
                   DETAIL = pg_catalog.format(
                       'message has %s, service_id %s, environment_id %s, ts %s, level %s and meta %s elements.',
-                      VARIADIC ARRAY(SELECT coalesce(l.length::text, 'no') FROM pg_catalog.unnest(lengths) AS l (length))),
+                      coalesce(lengths[1]::text, 'no'),
+                      coalesce(lengths[2]::text, 'no'),
+                      coalesce(lengths[3]::text, 'no'),
+                      coalesce(lengths[4]::text, 'no'),
+                      coalesce(lengths[5]::text, 'no'),
+                      coalesce(lengths[6]::text, 'no')),
                   HINT = 'Give each array an element for each line, NULL where it has none; an array that is NULL has none for any line.';
     END IF;
     RETURN observability.store_logs(tenant, service_id, environment_id, ts, level, message, meta, NULL, NULL);

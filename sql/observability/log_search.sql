@@ -100,7 +100,6 @@ DECLARE
     newest constant int := 20000;
     before_ts timestamptz;
     span record;
-    found record;
     has_index boolean;
     is_ordered boolean;
     piece interval;
@@ -109,7 +108,11 @@ DECLARE
     source text;
     to_scan int;
     scannable int := scan_limit;
+    total bigint;
     fetched bigint;
+    last_ts timestamptz;
+    last_id bigint;
+    last_place bigint;
     missing bigint := least(coalesce(max_rows, 100), 1000);
 BEGIN
     IF of_level NOT IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal') THEN
@@ -183,23 +186,16 @@ BEGIN
                 to_scan := scannable;
                 IF has_index THEN
                     to_scan := 0;
-                    FOR found IN EXECUTE pg_catalog.concat(
+                    FOR id, ts, level, service_id, environment_id, message, meta_json, total IN EXECUTE pg_catalog.concat(
                         'WITH found AS MATERIALIZED (SELECT ', columns, source, 'AND ', filter, ' LIMIT $7 + 1)',
                         ' SELECT ', columns, ', (SELECT count(*) FROM found) AS total FROM found AS l ',
                         newest_first, ' LIMIT $6')
                         USING of_service, of_environment, of_level, terms, of_meta, missing, few
                     LOOP
-                        IF found.total > few THEN
+                        IF total > few THEN
                             to_scan := newest;
                             EXIT;
                         END IF;
-                        id := found.id;
-                        ts := found.ts;
-                        level := found.level;
-                        service_id := found.service_id;
-                        environment_id := found.environment_id;
-                        message := found.message;
-                        meta_json := found.meta_json;
                         RETURN NEXT;
                         missing := missing - 1;
                     END LOOP;
@@ -219,23 +215,23 @@ BEGIN
                         'SELECT l.ts, l.id, l.place FROM (',
                         'SELECT l.ts, l.id, pg_catalog.row_number() OVER (', newest_first, ') AS place',
                         source, newest_first, ' LIMIT $7) AS l ORDER BY l.place DESC LIMIT 1')
-                    INTO found
+                    INTO last_ts, last_id, last_place
                     USING of_service, of_environment, of_level, terms, of_meta, missing, to_scan;
-                    IF found.place = to_scan AND has_index THEN
+                    IF last_place = to_scan AND has_index THEN
                         RETURN QUERY EXECUTE pg_catalog.concat(
-                            'SELECT ', columns, source, pg_catalog.format('AND (l.ts, l.id) < (%L, %L)', found.ts, found.id),
+                            'SELECT ', columns, source, pg_catalog.format('AND (l.ts, l.id) < (%L, %L)', last_ts, last_id),
                             ' AND ', filter, ' ', newest_first, ' LIMIT $6')
                         USING of_service, of_environment, of_level, terms, of_meta, missing;
                         GET DIAGNOSTICS fetched = ROW_COUNT;
                         missing := missing - fetched;
-                    ELSIF found.place = to_scan THEN
+                    ELSIF last_place = to_scan THEN
                         RAISE WARNING 'the search stopped after % lines that no index has the words or values of', scan_limit
                             USING ERRCODE = 'VC103',
-                                  DETAIL = pg_catalog.format('Lines before %s were not looked at.', found.ts),
-                                  HINT = pg_catalog.format('Go on with before_id => %s, or narrow the search.', found.id);
+                                  DETAIL = pg_catalog.format('Lines before %s were not looked at.', last_ts),
+                                  HINT = pg_catalog.format('Go on with before_id => %s, or narrow the search.', last_id);
                         RETURN;
                     ELSIF NOT has_index THEN
-                        scannable := scannable - coalesce(found.place, 0);
+                        scannable := scannable - coalesce(last_place, 0);
                     END IF;
                 END IF;
             END IF;
@@ -299,8 +295,9 @@ SET timezone = 'UTC'
 SET datestyle = 'ISO'
 AS $function$
 DECLARE
-    -- A Monday, so that weeks begin on one.
-    origin constant timestamptz := '2000-01-03 00:00:00+00';
+    -- @plpgsql_check_options: extra_warnings = off
+    -- RETURN QUERY sets the columns. Weeks begin on a Monday.
+    origin constant timestamptz := '2000-01-03 00:00:00+00'::timestamptz;
     most constant int := 10000;
     opens timestamptz;
     problem text;

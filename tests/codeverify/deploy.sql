@@ -102,6 +102,7 @@ SELECT set_eq(
     'observability.incident_progress',
     'observability.incidents',
     'observability.logs',
+    'observability.rejected_logs',
     'production.analysis_sessions',
     'production.analysis_tasks',
     'production.artifacts',

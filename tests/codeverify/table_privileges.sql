@@ -99,6 +99,7 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('observability.logs', 'codeverify_ingest', 'insert(some)'),
            ('observability.logs', 'codeverify_service', 'insert'),
            ('observability.logs', 'codeverify_tenant', 'select'),
+           ('observability.rejected_logs', 'codeverify_tenant', 'select'),
            ('production.analysis_sessions', 'codeverify_tenant', 'delete insert select update'),
            ('production.analysis_tasks', 'codeverify_service', 'insert update'),
            ('production.analysis_tasks', 'codeverify_tenant', 'select'),
