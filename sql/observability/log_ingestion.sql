@@ -215,3 +215,27 @@ COMMENT ON FUNCTION observability.ingest_logs(uuid[], uuid[], timestamptz[], tex
     'The same for drivers: line n is made of the n-th elements. All arrays have the same length, or are NULL where no line has such a value; message may not be. Raises VC101 when they differ. Example: SELECT observability.ingest_logs(NULL, NULL, NULL, ARRAY[''warn''], ARRAY[''the queue is slow''], NULL);';
 GRANT EXECUTE ON FUNCTION observability.ingest_logs(uuid[], uuid[], timestamptz[], text[], text[], jsonb[])
 TO codeverify_ingest, codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION observability.take_log_line()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant constant uuid := tenancy.require_permission('write');
+BEGIN
+    INSERT INTO observability.logs (org_id, service_id, environment_id, ts, level, message, meta_json)
+    VALUES (
+        tenant,
+        NEW.service_id,
+        NEW.environment_id,
+        coalesce(NEW.ts, pg_catalog.now()),
+        coalesce(NEW.level, 'info'),
+        NEW.message,
+        coalesce(NEW.meta_json, '{}'));
+    RETURN NEW;
+END
+$function$;
+COMMENT ON FUNCTION observability.take_log_line() IS
+    'Trigger function of the view observability.log_intake: writes a line into the organization in context. NULL is the default of a column. Takes the permission write.';

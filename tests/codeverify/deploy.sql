@@ -101,6 +101,7 @@ SELECT set_eq(
     'observability.alert_rules',
     'observability.incident_progress',
     'observability.incidents',
+    'observability.log_intake',
     'observability.logs',
     'observability.rejected_logs',
     'production.analysis_sessions',

@@ -96,6 +96,8 @@ VALUES ('analysis.analyses', 'codeverify_tenant', 'delete insert select update')
            ('observability.alert_rules', 'codeverify_tenant', 'delete insert select update'),
            ('observability.incident_progress', 'codeverify_tenant', 'select'),
            ('observability.incidents', 'codeverify_tenant', 'delete insert select update'),
+           ('observability.log_intake', 'codeverify_ingest', 'insert'),
+           ('observability.log_intake', 'codeverify_service', 'insert'),
            ('observability.logs', 'codeverify_ingest', 'insert(some)'),
            ('observability.logs', 'codeverify_service', 'insert'),
            ('observability.logs', 'codeverify_tenant', 'select'),

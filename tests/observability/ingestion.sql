@@ -211,6 +211,39 @@ SELECT throws_ok(
     $$INSERT INTO observability.logs (level, message) VALUES ('warn', 'x'), ('warning', 'x')$$, '23514', NULL,
     'and raises when a line is bad');
 
+-- COPY, by way of a view.
+COPY observability.log_intake (level, message, meta_json, ts, service_id) FROM stdin;
+warn	copied	{"a": 1}	2026-01-31 12:00:00+00	\N
+\N	copied	\N	\N	\N
+\.
+RESET SESSION AUTHORIZATION;
+SELECT results_eq(
+    $$
+        SELECT org_id = tap.id('a'), service_id, ts = '2026-01-31 12:00+00', ts = now(), level, meta_json
+        FROM observability.logs
+        WHERE message = 'copied'
+        ORDER BY id
+    $$,
+    $$
+        VALUES (true, NULL::uuid, true,  false, 'warn', '{"a": 1}'::jsonb),
+               (true, NULL,       false, true,  'info', '{}')
+    $$,
+    'lines that are copied in land, with defaults for NULL');
+CALL tap.act('developer', 'a', 'tap_ingest');
+SELECT throws_ok(
+    $$INSERT INTO observability.log_intake (service_id, message) VALUES (tap.id('service of b'), 'x')$$, '23503', NULL,
+    'a service of another organization is refused there too');
+SELECT throws_ok(
+    $$INSERT INTO observability.log_intake (level, message) VALUES ('warning', 'x')$$, '23514', NULL, 'and a bad line');
+SELECT throws_ok('SELECT FROM observability.log_intake', '42501', NULL, 'nothing is read from it');
+CALL tap.act('viewer', 'a', 'tap_ingest');
+SELECT throws_ok(
+    $$INSERT INTO observability.log_intake (message) VALUES ('x')$$, 'VC014', NULL, 'a viewer copies nothing in');
+CALL tap.act('owner', 'a');
+SELECT throws_ok(
+    $$INSERT INTO observability.log_intake (message) VALUES ('x')$$, '42501', NULL, 'a tenant is no collector');
+CALL tap.act('developer', 'a', 'tap_ingest');
+
 -- A collector does that and nothing else. What is listed is about its own context and secrets, and the same for anybody.
 RESET SESSION AUTHORIZATION;
 SELECT is_empty(
@@ -224,7 +257,8 @@ SELECT is_empty(
           AND (has_table_privilege('tap_ingest', c.oid, p.privilege)
                OR p.privilege IN ('SELECT', 'INSERT', 'UPDATE', 'REFERENCES')
                AND has_any_column_privilege('tap_ingest', c.oid, p.privilege))
-          AND (c.oid::regclass::text, p.privilege) NOT IN (('observability.logs', 'INSERT'), ('telemetry.code_events', 'INSERT'))
+          AND (c.oid::regclass::text, p.privilege) NOT IN (
+              ('observability.logs', 'INSERT'), ('observability.log_intake', 'INSERT'), ('telemetry.code_events', 'INSERT'))
     $$,
     'a collector has no privilege on a table but to add lines and events');
 SELECT is_empty(
