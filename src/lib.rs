@@ -8,6 +8,7 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod observability;
 mod schemas;
 mod telemetry;
 mod tenancy;
@@ -46,6 +47,8 @@ pgrx::extension_sql_file!(
     "../sql/providers/packed_usage.sql",
     name = "providers_packed_usage",
     requires = ["tenancy_functions"]
+    "../sql/observability/log_search.sql",
+    name = "observability_log_search"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");

@@ -15,3 +15,4 @@ mod analysis {}
 mod audits {}
 #[pg_schema]
 mod telemetry {}
+mod observability {}

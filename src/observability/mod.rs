@@ -1,0 +1,4 @@
+//! Logs: what SQL cannot do.
+
+mod log_time;
+mod sql;
