@@ -8,6 +8,7 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod observability;
 mod schemas;
 mod tenancy;
 
@@ -30,6 +31,10 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/incidents.sql",
+    name = "observability_incidents"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");

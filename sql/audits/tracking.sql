@@ -17,6 +17,7 @@ FROM (VALUES
     ('integrations.webhooks'),
     ('integrations.notification_configs'),
     ('observability.alert_rules'),
+    ('observability.incidents'),
     ('projects.projects'),
     ('projects.policies'),
     ('projects.project_policies'),

@@ -188,6 +188,11 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC110", "invalid_alert_rule"),
+    ("VC111", "no_such_incident"),
+    ("VC112", "incident_goes_on"),
+    ("VC113", "evaluation_ahead_of_time"),
+    ("VC114", "alert_rule_not_evaluated"),
 ];
 
 impl Error {

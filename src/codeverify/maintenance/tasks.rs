@@ -13,7 +13,11 @@ pub struct Task {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[Task {
+    name: "alerts",
+    due: "SELECT o.id::text FROM observability.list_due_organizations() AS o (id)",
+    step: "SELECT s.action, s.detail, s.more FROM observability.take_alert_step($1) AS s",
+}];
 
 #[cfg(test)]
 mod tests {

@@ -1,0 +1,3 @@
+//! Schema observability: logs, alerts and incidents.
+
+pub mod alerts;
