@@ -15,3 +15,5 @@ mod analysis {}
 mod observability {}
 #[pg_schema]
 mod audits {}
+#[pg_schema]
+mod telemetry {}
