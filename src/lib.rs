@@ -36,6 +36,8 @@ pgrx::extension_sql_file!(
 pgrx::extension_sql_file!(
     "../sql/observability/incidents.sql",
     name = "observability_incidents"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
     name = "observability_packed_logs",
     requires = ["tenancy_functions"]
