@@ -144,6 +144,22 @@ $function$;
 COMMENT ON FUNCTION observability.count_errors(uuid, jsonb, timestamptz) IS
     'What alert rules of type error_count observe: log lines of an organization in the window that ends with as_of, whose start does not belong to it, by service and environment as the complete parameters say.';
 
+CREATE FUNCTION observability.name_in_scope(name text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT CASE
+        WHEN name IS NULL THEN 'none'
+        WHEN name = 'none' OR name !~ '^[A-Za-z0-9_./-]{1,64}$' THEN pg_catalog.md5(name)
+        ELSE name
+    END
+$function$;
+COMMENT ON FUNCTION observability.name_in_scope(text) IS
+    'A name as it stands in a fingerprint: itself, or its MD5 where it is long or could be taken for another part.';
+
 CREATE FUNCTION observability.count_deployment_failures(tenant uuid, params jsonb, as_of timestamptz)
 RETURNS TABLE (scope text, repo_id uuid, branch text, workflow text, observed numeric)
 LANGUAGE plpgsql
@@ -157,7 +173,6 @@ DECLARE
     by_branch constant boolean := params -> 'group_by' ? 'branch';
     by_workflow constant boolean := params -> 'group_by' ? 'workflow';
     only_repository constant uuid := (params ->> 'repo_id')::uuid;
-    -- Names may be longer than a fingerprint.
     scope_format constant text := pg_catalog.concat(
         CASE WHEN by_repository THEN ':repository=%1$s' END,
         CASE WHEN by_branch THEN ':branch=%2$s' END,
@@ -167,8 +182,8 @@ BEGIN
         SELECT pg_catalog.format(
                    scope_format,
                    coalesce(g.repo_id::text, 'none'),
-                   CASE WHEN pg_catalog.length(g.branch) > 64 THEN pg_catalog.md5(g.branch) ELSE coalesce(g.branch, 'none') END,
-                   CASE WHEN pg_catalog.length(g.workflow) > 64 THEN pg_catalog.md5(g.workflow) ELSE coalesce(g.workflow, 'none') END),
+                   observability.name_in_scope(g.branch),
+                   observability.name_in_scope(g.workflow)),
                g.repo_id,
                g.branch,
                g.workflow,

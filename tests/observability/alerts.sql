@@ -350,6 +350,10 @@ SELECT results_eq(
     format('SELECT * FROM observability.take_alert_step(%L)', tap.id('b')),
     $$VALUES ('evaluated', '1 fingerprints, 0 fired', false)$$, 'maintenance evaluates one');
 SELECT bag_eq('SELECT * FROM observability.list_due_organizations()', $$VALUES (tap.id('a'))$$, 'and leaves the other');
+SELECT results_eq(
+    $$SELECT task, target, action, detail FROM codeverify.maintain('alerts')$$,
+    $$VALUES ('alerts', tap.id('a')::text, 'evaluated', '1 fingerprints, 0 fired')$$, 'for the next step');
+SELECT is_empty($$SELECT * FROM codeverify.maintain('alerts')$$, 'then there is nothing to do');
 CALL tap.act('developer', 'a', 'tap_service');
 SELECT results_eq(
     'SELECT rule_id FROM observability.evaluate_alert_rules()', $$VALUES (tap.id('rule of a'))$$, 'inside a context, the service evaluates that organization''s');
