@@ -39,6 +39,10 @@ pgrx::extension_sql_file!(
     name = "observability_functions"
 );
 pgrx::extension_sql_file!(
+    "../sql/observability/incidents.sql",
+    name = "observability_incidents"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
     name = "observability_packed_logs",
     requires = ["tenancy_functions"]

@@ -46,6 +46,10 @@ pub const TASKS: &[Task] = &[
         step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
     },
 ];
+    name: "alerts",
+    due: "SELECT o.id::text FROM observability.list_due_organizations() AS o (id)",
+    step: "SELECT s.action, s.detail, s.more FROM observability.take_alert_step($1) AS s",
+}];
 
 #[cfg(test)]
 mod tests {
