@@ -8,6 +8,7 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod integrations;
 mod schemas;
 mod tenancy;
 
@@ -22,6 +23,16 @@ pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_cloc
 pgrx::extension_sql_file!(
     "../sql/telemetry/functions.sql",
     name = "telemetry_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/telemetry/code_events.sql",
+    name = "telemetry_code_events"
+);
+pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
+pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
+pgrx::extension_sql_file!(
+    "../sql/integrations/inbound_events.sql",
+    name = "integrations_inbound_events"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",

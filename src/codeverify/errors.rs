@@ -139,6 +139,8 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("invalid secret of inbound deliveries: {problem}")]
+    InvalidInboundSecret { problem: &'static str },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -188,6 +190,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC061", "invalid_personal_field"),
     ("VC062", "ledger_not_accessible"),
     ("VC090", "no_randomness"),
+    ("VC115", "invalid_inbound_secret"),
+    ("VC116", "installation_taken"),
 ];
 
 impl Error {
@@ -245,6 +249,7 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::InvalidInboundSecret { .. } => "VC115",
         }
     }
 
@@ -304,6 +309,9 @@ impl Error {
             Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::InvalidJwtKey { .. } => {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
+            Error::InvalidInboundSecret { .. } => {
+                "See COMMENT ON FUNCTION integrations.set_inbound_secret for what each argument may be.".into()
             }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::NotTheAdministrator => "Connect as a login of codeverify_admin.".into(),
