@@ -1,4 +1,4 @@
-CREATE FUNCTION analysis.request_analysis(tenant uuid, repository_id uuid, pull_request jsonb, metadata jsonb)
+CREATE FUNCTION analysis.request_analysis(tenant uuid, repository_id uuid, pull_request jsonb, facts jsonb)
 RETURNS uuid
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -14,7 +14,7 @@ BEGIN
            pull_request ->> 'title',
            pull_request ->> 'head_sha',
            pull_request ->> 'base_sha',
-           metadata
+           facts
     WHERE NOT EXISTS (
         SELECT
         FROM analysis.analyses AS o
@@ -42,4 +42,4 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION analysis.request_analysis(uuid, uuid, jsonb, jsonb) IS
-    'For integrations.handle_delivery: makes a pending analysis for the head of a pull request, {number, title, head_sha, base_sha}, unless it has one of whatever status, and returns its id, or NULL. Leaves the entry analysis.requested in the ledger.';
+    'For integrations.handle_delivery: makes a pending analysis for the head of a pull request, {number, title, head_sha, base_sha}, unless it has one of whatever status, with facts as its metadata, and returns its id, or NULL. Leaves the entry analysis.requested in the ledger.';

@@ -38,12 +38,13 @@ BEGIN
 
     -- Of several at once, the others wait here until the first is committed, or goes on in its place if it is not.
     INSERT INTO integrations.inbound_deliveries AS d
-        (provider, delivery_id, event, payload_hash, org_id, action, status, installation_id, verified_by)
+        (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by)
     VALUES (
         receive_delivery.provider,
         receive_delivery.delivery_id,
         receive_delivery.event,
         said ->> 'payload_hash',
+        pg_catalog.clock_timestamp(),
         NULL,
         said #>> '{facts,action}',
         'ignored',
@@ -141,7 +142,7 @@ DECLARE
     tenant uuid := signer;
     repository uuid;
     outcome text := 'handled';
-    details jsonb;
+    summary jsonb;
     reason text;
 BEGIN
     SELECT d.event, d.action, d.created_at, integrations.is_followed(d.event, d.action) AS is_followed
@@ -178,17 +179,17 @@ BEGIN
             outcome := 'unclaimed';
         END IF;
     ELSIF received.event = 'ping' THEN
-        details := pg_catalog.jsonb_build_object('hook_id', said -> 'hook_id');
+        summary := pg_catalog.jsonb_build_object('hook_id', said -> 'hook_id');
     ELSIF tenant IS NULL THEN
         outcome := 'ignored';
         reason := 'no organization has the repository';
     ELSIF received.event = 'installation' THEN
         PERFORM scm.change_installation(tenant, installation, received.action, said -> 'installation', received.created_at);
         IF received.action = 'created' THEN
-            details := scm.add_repositories(tenant, installation, said -> 'repositories');
+            summary := scm.add_repositories(tenant, installation, said -> 'repositories');
         END IF;
     ELSIF received.event = 'installation_repositories' THEN
-        details := integrations.handle_repository_lists(tenant, installation, said);
+        summary := integrations.handle_repository_lists(tenant, installation, said);
     ELSE
         repository := scm.see_repository(tenant, CASE WHEN signer IS NULL THEN installation END, said -> 'repository');
         IF repository IS NULL AND EXISTS (SELECT FROM scm.repositories AS r WHERE r.github_id = github_repository) THEN
@@ -198,7 +199,7 @@ BEGIN
             outcome := 'ignored';
             reason := 'the organization does not have the repository';
         ELSE
-            details := CASE received.event
+            summary := CASE received.event
                 WHEN 'push' THEN integrations.handle_push(delivery, tenant, repository, received.created_at, said)
                 WHEN 'pull_request' THEN
                     integrations.handle_pull_request(delivery, tenant, repository, received.created_at, received.action, said)
@@ -210,15 +211,15 @@ BEGIN
         END IF;
     END IF;
 
-    details := pg_catalog.jsonb_strip_nulls(coalesce(details, '{}') || pg_catalog.jsonb_build_object('reason', reason));
+    summary := pg_catalog.jsonb_strip_nulls(coalesce(summary, '{}') || pg_catalog.jsonb_build_object('reason', reason));
     UPDATE integrations.inbound_deliveries AS d
     SET org_id = tenant,
         repo_id = repository,
         status = outcome,
-        details = handle_delivery.details,
+        details = summary,
         facts = CASE WHEN outcome = 'unclaimed' THEN said END
     WHERE d.id = delivery;
-    RETURN pg_catalog.jsonb_build_object('id', delivery, 'outcome', outcome, 'org_id', tenant, 'details', details);
+    RETURN pg_catalog.jsonb_build_object('id', delivery, 'outcome', outcome, 'org_id', tenant, 'details', summary);
 END
 $function$;
 COMMENT ON FUNCTION integrations.handle_delivery(uuid, uuid, jsonb) IS
