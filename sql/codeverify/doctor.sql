@@ -165,7 +165,7 @@ COMMENT ON FUNCTION codeverify.list_revealing_settings() IS
     'Settings of databases and roles, which everybody can read, that look like a secret by their name or value; without the value.';
 
 CREATE FUNCTION codeverify.doctor()
-RETURNS TABLE ("check" text, status text, detail text, hint text)
+RETURNS TABLE (check_name text, status text, detail text, hint text)
 LANGUAGE sql
 STABLE
 SECURITY DEFINER
@@ -209,7 +209,7 @@ AS $function$
                OR c.relispartition AND EXISTS (
                    SELECT FROM pg_catalog.aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner))
     ),
-    examined ("check", severity, fault, fine, hint) AS (
+    examined (check_name, severity, fault, fine, hint) AS (
         SELECT 'server_version', 'error',
                'PostgreSQL ' || pg_catalog.current_setting('server_version') || ' has known holes in row security: '
                || (SELECT pg_catalog.string_agg(f.name, ', ')
@@ -259,6 +259,12 @@ AS $function$
                'the ledger is not guarded: ' || (SELECT pg_catalog.string_agg(u.fault, ', ') FROM codeverify.list_unguarded() AS u (fault)),
                'every table of the ledger has its triggers',
                'Find out who disabled or dropped it, run audits.verify(false), then ALTER TABLE ... ENABLE ALWAYS TRIGGER.'
+        UNION ALL
+        SELECT 'ledger_chain', CASE WHEN c.fault LIKE '%broken%' THEN 'error' ELSE 'warning' END,
+               c.fault,
+               'no fault was found when the ledger was last verified',
+               'SELECT audits.verify(false); and read its findings.'
+        FROM codeverify.find_chain_fault() AS c (fault)
         UNION ALL
         SELECT 'event_triggers', 'error',
                nullif(pg_catalog.concat_ws(
@@ -353,6 +359,11 @@ AS $function$
                      AND s.oid <> r.oid),
                'no member of codeverify_tenant is a member of a stronger role',
                'REVOKE ... FROM ...; or use another login for it.'
+        UNION ALL
+        SELECT 'roles', 'error',
+               (SELECT pg_catalog.string_agg(f.fault, ', ' ORDER BY f.fault) FROM codeverify.list_role_faults() AS f (fault)),
+               'the group roles are there, and nothing but groups',
+               'CREATE ROLE ... NOLOGIN; or ALTER ROLE ... NOLOGIN NOSUPERUSER NOBYPASSRLS; as docs/operations.md has them.'
         UNION ALL
         SELECT 'owner_role', 'error',
                'codeverify_owner ' || nullif(pg_catalog.concat_ws(
@@ -456,7 +467,34 @@ AS $function$
                    SELECT pg_catalog.string_agg(f.partition::text, ', ' ORDER BY f.partition::text)
                    FROM codeverify.list_filled_defaults() AS f (partition)),
                'default partitions are empty',
-               'Make partitions ahead of time: codeverify.create_partitions().'
+               'SELECT * FROM codeverify.maintain(''partitions''); rows of a far future stay until their time is near.'
+        UNION ALL
+        SELECT 'maintenance', 'warning',
+               codeverify.find_maintenance_fault(),
+               'codeverify.maintain() has run within a day',
+               'SELECT codeverify.schedule(); with pg_cron, or set codeverify.maintenance_interval where the library is preloaded.'
+        UNION ALL
+        SELECT 'maintenance_tasks', 'warning',
+               (SELECT pg_catalog.string_agg(f.failure, '; ') FROM codeverify.list_failing_tasks() AS f (failure)),
+               'no task failed when it was last tried',
+               'Mend what it tells of; SELECT * FROM codeverify.maintain(); tries again.'
+        UNION ALL
+        SELECT 'clock', 'error',
+               'codeverify.clock is set: maintenance takes it to be ' || nullif(pg_catalog.current_setting('codeverify.clock', true), ''),
+               'maintenance follows the real clock',
+               'Reset codeverify.clock, which is for tests.'
+        UNION ALL
+        SELECT 'invalid_indexes', 'warning',
+               'indexes that no query uses: ' || (
+                   SELECT pg_catalog.string_agg(i.name, ', ') FROM codeverify.list_invalid_indexes() AS i (name)),
+               'every index is valid',
+               'REINDEX INDEX ...;'
+        UNION ALL
+        SELECT 'autovacuum', 'warning',
+               CASE WHEN pg_catalog.current_setting('autovacuum') = 'off' OR pg_catalog.current_setting('track_counts') = 'off'
+                   THEN 'autovacuum is off, or track_counts, which it needs' END,
+               'autovacuum is on',
+               'Set both to on.'
         UNION ALL
         SELECT 'durability', 'error',
                nullif(pg_catalog.concat_ws(
@@ -477,7 +515,7 @@ AS $function$
                'data pages have checksums',
                'Stop the server and run pg_checksums --enable.'
     )
-    SELECT e."check",
+    SELECT e.check_name,
            CASE WHEN e.fault IS NULL THEN 'ok' ELSE e.severity END,
            coalesce(e.fault, e.fine),
            CASE WHEN e.fault IS NOT NULL THEN e.hint END

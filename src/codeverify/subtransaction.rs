@@ -28,6 +28,11 @@ pub fn attempt(work: impl FnOnce()) -> Result<(), Failure> {
     })
 }
 
+/// Does `work`. An error rolls back what it did and is returned, whatever it is.
+pub fn try_to<T>(work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
+    enclose(true, work)
+}
+
 /// Does `work`, and undoes what it wrote unless `keeps`. An error goes on.
 pub fn keep_if<T>(keeps: bool, work: impl FnOnce() -> T) -> T {
     enclose(keeps, work).unwrap_or_else(|error| error.rethrow())

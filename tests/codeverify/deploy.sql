@@ -43,6 +43,11 @@ SELECT set_eq(
     ARRAY[
     'codeverify.deployment',
     'codeverify.progress',
+    'codeverify.index_usage',
+    'codeverify.missing_foreign_key_indexes',
+    'codeverify.queue_age',
+    'codeverify.schema_sizes',
+    'codeverify.slow_sets',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',

@@ -17,7 +17,7 @@ BEGIN
     SELECT d.status || ': ' || d.detail || CASE WHEN d.hint IS NULL THEN '' ELSE ' *' END
     INTO STRICT found
     FROM codeverify.doctor() AS d
-    WHERE d."check" = check_name;
+    WHERE d.check_name = diagnose.check_name;
     RAISE EXCEPTION USING ERRCODE = 'VC999';
 EXCEPTION
     WHEN SQLSTATE 'VC999' THEN
@@ -91,6 +91,18 @@ VALUES
     ('public_schema', 'DROP SCHEMA public CASCADE', 'GRANT CREATE ON SCHEMA public TO PUBLIC', '^warning: PUBLIC'),
     ('large_objects', 'REVOKE EXECUTE ON FUNCTION lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea) FROM PUBLIC', 'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC', '^warning: .*lo_create'),
     ('default_partitions', NULL, 'INSERT INTO observability.logs (org_id, ts, message) VALUES (tap.id(''a''), ''1999-01-01'', ''x'')', '^warning: .*observability.logs_default'),
+    ('roles', NULL, 'ALTER ROLE codeverify_tenant LOGIN', '^error: codeverify_tenant can log in'),
+    ('roles', NULL, 'ALTER ROLE codeverify_admin SUPERUSER', '^error: codeverify_admin is a superuser'),
+    ('roles', NULL, 'ALTER ROLE codeverify_auditor BYPASSRLS', '^error: codeverify_auditor has BYPASSRLS'),
+    ('roles', NULL, 'REVOKE codeverify_tenant FROM codeverify_service', '^error: codeverify_service is no member'),
+    ('roles', NULL, 'ALTER ROLE codeverify_ingest RENAME TO tap_former', '^error: codeverify_ingest is missing'),
+    ('ledger_chain', 'SELECT audits.verify(false)', 'INSERT INTO audits.verifications (is_incremental, verdict, entries, lanes, first_finding, duration) VALUES (false, ''broken'', 1, 1, ''{"verdict": "altered"}'', ''1 s'')', '^error: .*found the ledger broken \(altered\)'),
+    ('ledger_chain', NULL, 'INSERT INTO audits.verifications (is_incremental, verdict, entries, lanes, duration, created_at) VALUES (false, ''intact'', 1, 1, ''1 s'', now() - interval ''8 days'')', '^warning: the ledger was last verified at'),
+    ('maintenance', 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_success_at) VALUES (''maintain'', '''', now(), now()) ON CONFLICT (task, target) DO UPDATE SET last_success_at = now()', 'DELETE FROM codeverify.maintenance_tasks', '^warning: codeverify.maintain\(\) has never run'),
+    ('maintenance', 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_success_at) VALUES (''maintain'', '''', now(), now()) ON CONFLICT (task, target) DO UPDATE SET last_success_at = now()', 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_success_at) VALUES (''maintain'', '''', now(), now() - interval ''2 days'') ON CONFLICT (task, target) DO UPDATE SET last_success_at = excluded.last_success_at', '^warning: codeverify.maintain\(\) ran last at'),
+    ('maintenance_tasks', NULL, 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_error, last_error_at, failures) VALUES (''partitions'', ''tap.mine'', now(), ''no room'', now(), 1)', '^warning: partitions of tap.mine: no room'),
+    ('clock', NULL, 'SET LOCAL codeverify.clock = ''2030-01-01 00:00:00+00''', '^error: codeverify.clock is set.*2030'),
+    ('invalid_indexes', NULL, 'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''observability.logs_pkey''::regclass', '^warning: .*observability.logs_pkey'),
     ('own_transactions', 'SET LOCAL codeverify.own_transactions = on', 'SET LOCAL codeverify.own_transactions = off', '^error: .*rolls back'),
     ('synchronous_commit', 'SET LOCAL synchronous_commit = on', 'SET LOCAL synchronous_commit = off', '^warning: synchronous_commit is off');
 
@@ -145,17 +157,20 @@ FROM (VALUES
 -- What only a restart would change says what is so.
 SELECT is(d.status, CASE WHEN current_setting('shared_preload_libraries') ~ 'codeverify' THEN 'ok' ELSE 'warning' END, 'preload')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'preload';
+WHERE d.check_name = 'preload';
 SELECT is(d.status, CASE WHEN current_setting('data_checksums') = 'on' THEN 'ok' ELSE 'warning' END, 'data_checksums')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'data_checksums';
+WHERE d.check_name = 'data_checksums';
+SELECT is(d.status, CASE WHEN current_setting('autovacuum') = 'on' AND current_setting('track_counts') = 'on' THEN 'ok' ELSE 'warning' END, 'autovacuum')
+FROM codeverify.doctor() AS d
+WHERE d.check_name = 'autovacuum';
 SELECT is(d.status, CASE WHEN current_setting('fsync') = 'on' AND current_setting('full_page_writes') = 'on' THEN 'ok' ELSE 'error' END, 'durability')
 FROM codeverify.doctor() AS d
-WHERE d."check" = 'durability';
+WHERE d.check_name = 'durability';
 
 SELECT set_eq(
-    'SELECT "check" FROM codeverify.doctor()',
-    ARRAY(SELECT DISTINCT a.check_name FROM tap.ailment AS a) || '{server_version,preload,data_checksums,durability}'::text[],
+    'SELECT check_name FROM codeverify.doctor()',
+    ARRAY(SELECT DISTINCT a.check_name FROM tap.ailment AS a) || '{server_version,preload,data_checksums,durability,autovacuum}'::text[],
     'every check is tested here');
 SELECT is_empty($$SELECT FROM codeverify.doctor() WHERE status NOT IN ('ok', 'warning', 'error') OR detail IS NULL$$, 'each tells what it found');
 SELECT is_empty($$SELECT FROM codeverify.doctor() WHERE (status = 'ok') <> (hint IS NULL)$$, 'and what to do, where there is something');
@@ -178,7 +193,7 @@ RESET SESSION AUTHORIZATION;
 
 -- It works where the tables are not there, as during a restore.
 SELECT codeverify.uninstall(current_database()) \g /dev/null
-SELECT is((SELECT status FROM codeverify.doctor() WHERE "check" = 'deployment'), 'error', 'without tables it says so');
+SELECT is((SELECT status FROM codeverify.doctor() WHERE check_name = 'deployment'), 'error', 'without tables it says so');
 
 SELECT * FROM finish();
 ROLLBACK;

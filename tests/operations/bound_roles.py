@@ -146,7 +146,7 @@ class Lazily(unittest.TestCase):
 
     def bindings_that_point_nowhere(self):
         return self.superuser.execute(
-            "SELECT status, detail FROM codeverify.doctor() WHERE \"check\" = 'role_bindings'").fetchone()
+            "SELECT status, detail FROM codeverify.doctor() WHERE check_name = 'role_bindings'").fetchone()
 
     # ---- what a client may try
 

@@ -357,7 +357,7 @@ class Preloaded(ByTheMinute):
 
     def diagnose(self, connection):
         return support.value(
-            connection, "SELECT status || ': ' || detail FROM codeverify.doctor() WHERE \"check\" = 'preload'")
+            connection, "SELECT status || ': ' || detail FROM codeverify.doctor() WHERE check_name = 'preload'")
 
     def test_a_locked_key_keeps_nobody_waiting(self):
         other, *keys = make_keys(DATABASE, 6)
@@ -577,7 +577,7 @@ class OnAStandby(unittest.TestCase):
         with support.connect(DATABASE, port=standby.port) as connection:
             self.assertEqual(check(connection, key, 10), (True, 5), "all its sessions together")
             self.assertRegex(
-                support.value(connection, "SELECT status || detail FROM codeverify.doctor() WHERE \"check\" = 'preload'"), "^ok")
+                support.value(connection, "SELECT status || detail FROM codeverify.doctor() WHERE check_name = 'preload'"), "^ok")
         self.assertEqual(self.stored_there(standby, key), 3, "and writes nothing")
         standby.promote()
         with support.connect(DATABASE, port=standby.port) as connection:

@@ -78,7 +78,7 @@ def read_log(data):
             connection.execute("SELECT auth.authenticate_api_key(%s)", (SECRETS[what],))
             fails(connection, "SELECT auth.authenticate_api_key(%s), 1 / (length(%s) - length(%s))", SECRETS[what], "x", "x")
         with connect(DATABASE) as connection:
-            status = value(connection, "SELECT status FROM codeverify.doctor() WHERE \"check\" = 'log_parameters'")
+            status = value(connection, "SELECT status FROM codeverify.doctor() WHERE check_name = 'log_parameters'")
         with log.open() as file:
             file.seek(start)
             return SECRETS[what] in file.read(), status
@@ -106,7 +106,7 @@ def decode():
         with connect(DATABASE) as superuser:
             superuser.execute(f"ALTER ROLE {LOGIN} REPLICATION")
             check("secret of b" in value(connection, changes), "20: with REPLICATION it would read everybody's rows")
-            detail = value(superuser, "SELECT detail FROM codeverify.doctor() WHERE \"check\" = 'tenant_attributes'")
+            detail = value(superuser, "SELECT detail FROM codeverify.doctor() WHERE check_name = 'tenant_attributes'")
             check(LOGIN in detail, "20: and doctor() tells")
             superuser.execute("SELECT pg_drop_replication_slot('spy')")
 

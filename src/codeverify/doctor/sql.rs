@@ -16,6 +16,7 @@ extension_sql_file!(
     "../../../sql/codeverify/doctor.sql",
     name = "codeverify_doctor",
     requires = [
+        "codeverify_upkeep_checks",
         find_key_fault,
         find_encryption_fault,
         is_preloaded,

@@ -12,6 +12,15 @@ pub struct Task {
     pub step: &'static str,
 }
 
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub action: String,
+    pub detail: String,
+    /// Whether to take another one.
+    pub more: bool,
+}
+
 /// All tasks, in the order in which they are done.
 pub const TASKS: &[Task] = &[];
 

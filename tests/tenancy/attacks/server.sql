@@ -9,7 +9,7 @@ SELECT * FROM no_plan();
 \ir ../../careless.sql
 
 -- 10: the server that runs this has none of the holes that are known.
-SELECT is((SELECT status FROM codeverify.doctor() WHERE "check" = 'server_version'), 'ok', '10: this server has no known hole in row security');
+SELECT is((SELECT status FROM codeverify.doctor() WHERE check_name = 'server_version'), 'ok', '10: this server has no known hole in row security');
 SELECT isnt_empty('SELECT codeverify.list_server_flaws(150002)', '10: an old one has');
 
 -- 20: whoever may replicate reads what row security hides.
@@ -27,7 +27,7 @@ SELECT throws_ok(
 RESET SESSION AUTHORIZATION;
 ALTER ROLE tap_tenant REPLICATION;
 SELECT matches(
-    (SELECT detail FROM codeverify.doctor() WHERE "check" = 'tenant_attributes'), 'tap_tenant \(REPLICATION\)',
+    (SELECT detail FROM codeverify.doctor() WHERE check_name = 'tenant_attributes'), 'tap_tenant \(REPLICATION\)',
     '20: doctor() names a tenant who may');
 ALTER ROLE tap_tenant NOREPLICATION;
 
@@ -87,7 +87,7 @@ SELECT is(
     '30: a viewer reads a secret in the settings of another role');
 RESET SESSION AUTHORIZATION;
 SELECT is(
-    (SELECT detail LIKE '%app.provider_secret%' AND detail NOT LIKE '%swordfish%' FROM codeverify.doctor() WHERE "check" = 'secrets_in_settings'),
+    (SELECT detail LIKE '%app.provider_secret%' AND detail NOT LIKE '%swordfish%' FROM codeverify.doctor() WHERE check_name = 'secrets_in_settings'),
     true, '30: doctor() tells its name');
 SET LOCAL codeverify.ledger_key_file = '/run/secrets/ledger.key';
 CALL tap.act('owner', 'a');
@@ -101,10 +101,10 @@ SELECT is_empty(
 -- 36: doctor() warns of parameters in logs. tests/operations/secrets_in_sight.py reads the log.
 RESET SESSION AUTHORIZATION;
 SET LOCAL log_parameter_max_length = -1;
-SELECT is((SELECT status FROM codeverify.doctor() WHERE "check" = 'log_parameters'), 'warning', '36: doctor() warns of parameters in logs');
+SELECT is((SELECT status FROM codeverify.doctor() WHERE check_name = 'log_parameters'), 'warning', '36: doctor() warns of parameters in logs');
 SET LOCAL log_parameter_max_length = 0;
 SET LOCAL log_parameter_max_length_on_error = 0;
-SELECT is((SELECT status FROM codeverify.doctor() WHERE "check" = 'log_parameters'), 'ok', '36: and is content when there are none');
+SELECT is((SELECT status FROM codeverify.doctor() WHERE check_name = 'log_parameters'), 'ok', '36: and is content when there are none');
 
 -- 37: a job of a superuser sees everything; one of a role that row security binds sees nothing until it acts for somebody.
 SELECT is((SELECT count(DISTINCT org_id) FROM analysis.findings), 2::bigint, '37: a job of a superuser sees everybody''s rows');
