@@ -137,8 +137,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     received record;
-    installation constant bigint := said #>> '{installation,id}';
-    github_repository constant bigint := said #>> '{repository,id}';
+    installation constant bigint := (said #>> '{installation,id}')::bigint;
+    github_repository constant bigint := (said #>> '{repository,id}')::bigint;
     tenant uuid := signer;
     repository uuid;
     outcome text := 'handled';
