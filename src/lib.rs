@@ -9,6 +9,7 @@ mod audits;
 mod auth;
 mod codeverify;
 mod observability;
+mod integrations;
 mod schemas;
 mod telemetry;
 mod tenancy;
@@ -33,6 +34,14 @@ pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]
+    "../sql/telemetry/code_events.sql",
+    name = "telemetry_code_events"
+);
+pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
+pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
+pgrx::extension_sql_file!(
+    "../sql/integrations/inbound_events.sql",
+    name = "integrations_inbound_events"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",

@@ -16,6 +16,8 @@ mod observability {}
 #[pg_schema]
 mod audits {}
 #[pg_schema]
+mod integrations {}
+#[pg_schema]
 mod telemetry {}
 #[pg_schema]
 mod observability {}
