@@ -20,6 +20,10 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
+    "../sql/codeverify/clean_up.sql",
+    name = "codeverify_clean_up"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
 );

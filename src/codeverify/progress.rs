@@ -16,6 +16,7 @@ pub enum Operation {
     Verify,
     Archive,
     Checkpoint,
+    Maintain,
     Reencrypt(&'static Column),
 }
 
@@ -26,6 +27,7 @@ impl Operation {
             Operation::Verify => (c"audits", c"audit_log"),
             Operation::Archive => (c"audits", c"archives"),
             Operation::Checkpoint => (c"audits", c"checkpoints"),
+            Operation::Maintain => (c"codeverify", c"maintenance_tasks"),
             Operation::Reencrypt(column) => (column.schema, column.table),
         }
     }
@@ -33,9 +35,10 @@ impl Operation {
     fn command(self) -> u32 {
         match self {
             Operation::Import | Operation::Reencrypt(_) => pg_sys::PROGRESS_COPY_COMMAND_FROM,
-            Operation::Verify | Operation::Archive | Operation::Checkpoint => {
-                pg_sys::PROGRESS_COPY_COMMAND_TO
-            }
+            Operation::Verify
+            | Operation::Archive
+            | Operation::Checkpoint
+            | Operation::Maintain => pg_sys::PROGRESS_COPY_COMMAND_TO,
         }
     }
 }

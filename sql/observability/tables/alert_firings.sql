@@ -12,6 +12,9 @@ CREATE TABLE observability.alert_firings (
 CREATE INDEX alert_firings_org_id_fired_at_idx
     ON observability.alert_firings (org_id, fired_at DESC);
 
+CREATE INDEX alert_firings_fired_at_idx
+    ON observability.alert_firings (fired_at);
+
 COMMENT ON TABLE observability.alert_firings IS 'State of alerts: when a rule last fired for a fingerprint.';
 COMMENT ON COLUMN observability.alert_firings.rule_id IS 'Rule that fired.';
 COMMENT ON COLUMN observability.alert_firings.fingerprint IS 'What it fired for, 1 to 255 characters; the same cause has the same fingerprint.';

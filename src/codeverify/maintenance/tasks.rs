@@ -22,7 +22,11 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[Task {
+    name: "clean_up",
+    due: "SELECT t FROM codeverify.list_due_clean_ups() AS t",
+    step: "SELECT action, detail, more FROM codeverify.clean_up($1)",
+}];
 
 #[cfg(test)]
 mod tests {

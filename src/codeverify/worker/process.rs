@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_long, CStr};
 use std::ptr;
+use std::time::Duration;
 
 use pgrx::pg_sys;
 
@@ -59,6 +60,21 @@ pub fn sleep(time: Option<i64>) {
             pg_sys::ConfigReloadPending = 0;
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
         }
+    }
+}
+
+/// Waits a moment, in a process that has its own way to be stopped and told of new settings.
+pub fn sleep_here(time: Duration) {
+    let milliseconds = c_long::try_from(time.as_millis()).unwrap_or(c_long::MAX);
+    // SAFETY: the process's own latch.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as c_int,
+            milliseconds.max(1),
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
     }
 }
 
