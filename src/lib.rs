@@ -58,6 +58,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
+    codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
     audits::settings::define();

@@ -6,14 +6,18 @@
 
 mod due;
 mod here;
+pub mod keeper;
 mod launch;
 mod lock;
+pub mod outcomes;
 mod queue;
 mod records;
 mod report;
 mod runner;
+pub mod settings;
 mod sql;
 pub mod tasks;
+mod timetable;
 mod worker;
 
 use pgrx::pg_sys;

@@ -37,6 +37,11 @@ pub trait Ground {
     /// error's message; that the run itself is stopped goes on.
     fn enclose<T>(&mut self, subject: &str, work: impl FnOnce() -> T) -> Result<T, String>;
 
+    /// Whether to go on with another step.
+    fn goes_on(&mut self) -> bool {
+        true
+    }
+
     /// Takes a row of the result.
     fn report(&mut self, row: Row);
 }
@@ -71,7 +76,7 @@ pub fn note_run(ground: &mut impl Ground, tally: Tally, since: Instant) {
 /// Takes steps for a target until there is nothing left to do, or one fails.
 fn exhaust(ground: &mut impl Ground, task: &Task, target: &str, tally: &mut Tally) {
     let subject = format!("{} of {target}", task.name);
-    loop {
+    while ground.goes_on() {
         check_for_interrupts();
         let since = Instant::now();
         let result = ground.enclose(&subject, || {

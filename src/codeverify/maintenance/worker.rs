@@ -88,10 +88,30 @@ pub fn run_alone(wish: &Wish, report: impl FnMut(Row)) -> bool {
     if !in_transaction(|| try_to_run(Until::ProcessEnds)) {
         return false;
     }
-    run(&mut Alone { report, steps: 0 }, wish);
+    run(
+        &mut Alone {
+            report,
+            steps: 0,
+            yields: false,
+        },
+        wish,
+    );
     // Not only when the process ends: its caller may go on at once.
     in_transaction(release);
     true
+}
+
+/// Runs without a caller, unless somebody else does, and for as long as nobody wants to drop or copy the database.
+pub fn run_as_launched() {
+    if !in_transaction(|| try_to_run(Until::ProcessEnds)) {
+        return;
+    }
+    let mut ground = Alone {
+        report: |_| {},
+        steps: 0,
+        yields: true,
+    };
+    run(&mut ground, &Wish::Everything);
 }
 
 /// Whether the tables are there.
@@ -103,6 +123,8 @@ struct Alone<R> {
     report: R,
     /// How many were taken.
     steps: usize,
+    /// Whether it makes way for who waits for the database to be left.
+    yields: bool,
 }
 
 impl<R: FnMut(Row)> Ground for Alone<R> {
@@ -132,10 +154,37 @@ impl<R: FnMut(Row)> Ground for Alone<R> {
         result
     }
 
+    fn goes_on(&mut self) -> bool {
+        !self.yields || in_transaction(nobody_locks_the_database)
+    }
+
     fn report(&mut self, row: Row) {
         self.steps += 1;
         (self.report)(row);
     }
+}
+
+/// DROP DATABASE and CREATE DATABASE ... TEMPLATE lock it against new sessions and wait for those that are there.
+fn nobody_locks_the_database() -> bool {
+    let tag = pg_sys::LOCKTAG {
+        locktag_field1: 0,
+        locktag_field2: pg_sys::DatabaseRelationId.to_u32(),
+        // SAFETY: set once when the process connects.
+        locktag_field3: unsafe { pg_sys::MyDatabaseId }.to_u32(),
+        locktag_field4: 0,
+        locktag_type: pg_sys::LockTagType::LOCKTAG_OBJECT as u8,
+        locktag_lockmethodid: pg_sys::DEFAULT_LOCKMETHOD as u8,
+    };
+    // SAFETY: the tag lives during the call, which does not wait; the lock goes with the transaction.
+    let result = unsafe {
+        pg_sys::LockAcquire(
+            &tag,
+            pg_sys::RowExclusiveLock as pg_sys::LOCKMODE,
+            false,
+            true,
+        )
+    };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
 /// Says in pg_stat_activity what the process is at.

@@ -78,6 +78,47 @@ pub fn sleep_here(time: Duration) {
     }
 }
 
+/// A background process that this one has started.
+pub struct Child(*mut pg_sys::BackgroundWorkerHandle);
+
+impl Child {
+    /// Starts a process, whose end wakes this one. None when no process is free.
+    pub fn start(mut worker: pg_sys::BackgroundWorker) -> Option<Child> {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the server copies the description; the handle is allocated in the current context, which is to
+        // be one that lasts as long as the process.
+        unsafe {
+            worker.bgw_notify_pid = pg_sys::MyProcPid;
+            pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
+        }
+        .then_some(Child(handle))
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.state() == pg_sys::BgwHandleStatus::BGWH_STARTED
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        matches!(
+            self.state(),
+            pg_sys::BgwHandleStatus::BGWH_STOPPED | pg_sys::BgwHandleStatus::BGWH_POSTMASTER_DIED
+        )
+    }
+
+    fn state(&self) -> pg_sys::BgwHandleStatus::Type {
+        let mut process = 0;
+        // SAFETY: the handle is the server's, and is kept for as long as this.
+        unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut process) }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // SAFETY: RegisterDynamicBackgroundWorker() has allocated it, for this process to keep.
+        unsafe { pg_sys::pfree(self.0.cast()) };
+    }
+}
+
 /// A background process of this library that may connect to a database.
 pub fn describe(
     name: &CStr,
