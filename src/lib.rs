@@ -9,6 +9,7 @@ mod audits;
 mod auth;
 mod codeverify;
 mod schemas;
+mod telemetry;
 mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
@@ -22,18 +23,21 @@ pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_cloc
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"
+    "../sql/codeverify/monitoring.sql",
+    name = "codeverify_monitoring"
 );
 pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
-    "../sql/telemetry/functions.sql",
-    name = "telemetry_functions"
-);
-pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/packed_logs.sql",
+    name = "observability_packed_logs",
+    requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
@@ -41,6 +45,7 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
+pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",

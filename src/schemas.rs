@@ -13,3 +13,5 @@ mod auth {}
 mod analysis {}
 #[pg_schema]
 mod audits {}
+#[pg_schema]
+mod telemetry {}

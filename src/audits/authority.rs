@@ -31,6 +31,12 @@ pub fn acting<T>(deed: Deed, work: impl FnOnce() -> T) -> T {
     work()
 }
 
+/// Runs `work` as nothing of the extension's own: what somebody else's code does meanwhile is theirs.
+pub fn not_acting<T>(work: impl FnOnce() -> T) -> T {
+    let _restore = Restore(CURRENT.replace(None));
+    work()
+}
+
 /// Whether the extension is doing this now.
 pub fn is_acting(deed: Deed) -> bool {
     CURRENT.get() == Some(deed)

@@ -15,6 +15,8 @@ pub mod maintenance;
 pub mod memory;
 pub mod own_transaction;
 pub mod owner;
+pub mod packing;
+pub mod partitions;
 pub mod progress;
 pub mod query;
 pub mod raise;

@@ -4,6 +4,9 @@ use std::ffi::{c_int, CStr};
 
 use pgrx::pg_sys;
 
+use super::errors::Error;
+use crate::audits::authority::not_acting;
+
 /// The role that owns the data; it passes row security, so what runs as it filters by org_id itself.
 pub const OWNER_ROLE: &CStr = c"codeverify_owner";
 
@@ -40,6 +43,100 @@ pub fn as_owner<T>(work: impl FnOnce() -> T) -> T {
         pg_sys::SetUserIdAndSecContext(caller, security_context);
     }
     result
+}
+
+/// Settings that would change what a statement means or where it puts a table: the caller's do not hold while it
+/// runs as a table's owner.
+const SETTINGS_OF_OWNERS: [(&CStr, &CStr); 7] = [
+    (c"search_path", c"pg_catalog, pg_temp"),
+    (c"standard_conforming_strings", c"on"),
+    (c"quote_all_identifiers", c"off"),
+    (c"timezone", c"UTC"),
+    (c"datestyle", c"ISO"),
+    (c"default_tablespace", c""),
+    (c"default_table_access_method", c"heap"),
+];
+
+/// Runs `work` as the owner of a table, in a restricted operation, as VACUUM runs index expressions: what the owner
+/// has put there to be run (triggers, defaults, index expressions) has the owner's rights, cannot become anybody
+/// else, leaves nothing behind in the session, and is not taken for work of the extension.
+///
+/// codeverify_owner must be allowed to be that owner. A superuser's table is refused: nothing runs with such rights
+/// because of what stands in a table.
+///
+/// If `work` ends in an error, the (sub)transaction that PostgreSQL aborts restores all.
+pub fn as_owner_of<T>(table: pg_sys::Oid, work: impl FnOnce() -> T) -> Result<T, Error> {
+    let owner = acceptable_owner(table)?;
+    let mut caller = pg_sys::InvalidOid;
+    let mut security_context: c_int = 0;
+    // SAFETY: as in as_owner().
+    let nest_level = unsafe {
+        pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
+        pg_sys::SetUserIdAndSecContext(
+            owner,
+            security_context
+                | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int
+                | pg_sys::SECURITY_RESTRICTED_OPERATION as c_int,
+        );
+        let nest_level = pg_sys::NewGUCNestLevel();
+        for (name, value) in SETTINGS_OF_OWNERS {
+            set_for_now(name, value);
+        }
+        nest_level
+    };
+    let result = not_acting(work);
+    // SAFETY: undoes exactly what was done above.
+    unsafe {
+        pg_sys::AtEOXact_GUC(true, nest_level);
+        pg_sys::SetUserIdAndSecContext(caller, security_context);
+    }
+    Ok(result)
+}
+
+/// Who owns a table, if codeverify_owner may act for them.
+pub fn acceptable_owner(table: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
+    // SAFETY: catalog look-ups; names are palloc'd C strings.
+    unsafe {
+        let us = pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), false);
+        let owner = owner_of(table);
+        if owner == us {
+            return Ok(owner);
+        }
+        let superuser = pg_sys::superuser_arg(owner);
+        if !superuser && pg_sys::is_member_of_role_nosuper(us, owner) {
+            return Ok(owner);
+        }
+        let name = |text: *mut std::ffi::c_char| {
+            if text.is_null() {
+                String::new()
+            } else {
+                CStr::from_ptr(text).to_string_lossy().into_owned()
+            }
+        };
+        Err(Error::NotForItsOwner {
+            table: name(pg_sys::get_rel_name(table)),
+            owner: name(pg_sys::GetUserNameFromId(owner, true)),
+            superuser,
+        })
+    }
+}
+
+/// # Safety
+/// To be called in a transaction. InvalidOid for a table that is gone.
+unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
+    // SAFETY: a catalog look-up; the tuple is read before it is released.
+    unsafe {
+        let tuple = pg_sys::SearchSysCache1(
+            pg_sys::SysCacheIdentifier::RELOID as c_int,
+            pg_sys::Datum::from(table),
+        );
+        if tuple.is_null() {
+            return pg_sys::InvalidOid;
+        }
+        let owner = (*pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_class>()).relowner;
+        pg_sys::ReleaseSysCache(tuple);
+        owner
+    }
 }
 
 /// Sets a setting until the nest level that was opened last is closed.

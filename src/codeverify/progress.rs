@@ -18,6 +18,7 @@ pub enum Operation {
     Checkpoint,
     Maintain,
     Reencrypt(&'static Column),
+    Pack,
 }
 
 impl Operation {
@@ -29,6 +30,7 @@ impl Operation {
             Operation::Checkpoint => (c"audits", c"checkpoints"),
             Operation::Maintain => (c"codeverify", c"maintenance_tasks"),
             Operation::Reencrypt(column) => (column.schema, column.table),
+            Operation::Pack => (c"codeverify", c"packed_segments"),
         }
     }
 
@@ -38,7 +40,8 @@ impl Operation {
             Operation::Verify
             | Operation::Archive
             | Operation::Checkpoint
-            | Operation::Maintain => pg_sys::PROGRESS_COPY_COMMAND_TO,
+            | Operation::Maintain
+            | Operation::Pack => pg_sys::PROGRESS_COPY_COMMAND_TO,
         }
     }
 }

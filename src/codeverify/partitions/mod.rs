@@ -1,0 +1,4 @@
+//! Partition sets: what SQL cannot do about them.
+
+mod bounds;
+pub mod sql;

@@ -1,0 +1,68 @@
+//! Functions of schema codeverify about partition sets; their comments and grants are in
+//! sql/codeverify/partition_sets.sql.
+
+use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::prelude::*;
+
+use super::bounds;
+use crate::codeverify::owner::as_owner_of;
+use crate::codeverify::raise::or_raise;
+
+extension_sql_file!(
+    "../../../sql/codeverify/partition_sets.sql",
+    name = "codeverify_partition_sets",
+    requires = [list_set_partitions, run_as_owner_of]
+);
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.list_set_partitions(parent regclass) \
+           RETURNS TABLE (partition regclass, lower_bound timestamptz, upper_bound timestamptz, is_default boolean) \
+           STABLE STRICT PARALLEL SAFE ROWS 50 LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+#[allow(clippy::type_complexity)]
+fn list_set_partitions(
+    parent: pg_sys::Oid,
+) -> TableIterator<
+    'static,
+    (
+        name!(partition, pg_sys::Oid),
+        name!(lower_bound, Option<TimestampWithTimeZone>),
+        name!(upper_bound, Option<TimestampWithTimeZone>),
+        name!(is_default, bool),
+    ),
+> {
+    let partitions = bounds::list(parent).unwrap_or_default();
+    TableIterator::new(partitions.into_iter().map(|partition| {
+        let (lower, upper) = partition.bounds.unzip();
+        (
+            partition.table,
+            lower.and_then(to_time),
+            upper.and_then(to_time),
+            partition.bounds.is_none(),
+        )
+    }))
+}
+
+fn to_time(microseconds: i64) -> Option<TimestampWithTimeZone> {
+    // SAFETY: a timestamptz is a number of microseconds, passed by value.
+    unsafe { TimestampWithTimeZone::from_datum(pg_sys::Datum::from(microseconds), false) }
+}
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.run_as_owner_of(parent regclass, statement text) RETURNS bigint \
+           VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn run_as_owner_of(parent: pg_sys::Oid, statement: &str) -> i64 {
+    or_raise(as_owner_of(parent, || run_counting(statement)))
+}
+
+/// How many rows the statement processed. Not `Spi::run`, which stops a SELECT after its first row.
+fn run_counting(statement: &str) -> i64 {
+    Spi::connect_mut(|client| {
+        client.update(statement, None, &[]).map(|_| {
+            // SAFETY: a counter of this process that the statement has just set.
+            i64::try_from(unsafe { pg_sys::SPI_processed }).unwrap_or(i64::MAX)
+        })
+    })
+    .unwrap_or_report()
+}
