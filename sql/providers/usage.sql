@@ -87,11 +87,14 @@ BEGIN
                t.cost_usd
         FROM providers.usage_tracking AS t
         WHERE t.org_id = tenant
-          AND t.date BETWEEN first_day AND last_day;
+          AND t.date BETWEEN first_day AND last_day
+        UNION ALL
+        SELECT p.user_id, p.provider, p.model, p.date, p.requests_count, p.tokens_input, p.tokens_output, p.cost_usd
+        FROM providers.list_packed_usage(tenant, first_day, last_day) AS p;
 END
 $function$;
 COMMENT ON FUNCTION providers.list_usage(uuid, date, date) IS
-    'Everything that is stored of what an organization used from the first day to the last.';
+    'Everything that is stored of what an organization used from the first day to the last, packed or not. A day may have rows of both kinds: the sum counts.';
 
 CREATE FUNCTION providers.is_usage_retired(tenant uuid, usage_date date)
 RETURNS boolean
@@ -109,7 +112,7 @@ BEGIN
             SELECT
             FROM codeverify.packed_segments AS p
             WHERE p.org_id = tenant
-              AND p.relation::regclass = 'providers.usage_tracking'::regclass
+              AND p.relation = 'providers.usage_tracking'::regclass
               AND p.period_start <= usage_date::timestamp AT TIME ZONE 'UTC'
               AND p.period_end > usage_date::timestamp AT TIME ZONE 'UTC');
 END
