@@ -3,8 +3,6 @@ RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    is_locked boolean;
 BEGIN
     -- First, as it is whoever deletes it locks first. One that is gone has nothing to refresh.
     PERFORM FROM tenancy.organizations AS o WHERE o.id = tenant FOR KEY SHARE;
@@ -12,17 +10,23 @@ BEGIN
         RETURN true;
     END IF;
 
-    INSERT INTO codeverify.metric_refreshes (relation, org_id)
-    VALUES (lock_metrics.relation, tenant)
-    ON CONFLICT ON CONSTRAINT metric_refreshes_pkey DO NOTHING;
-    IF NOT waits THEN
-        SELECT true
-        INTO is_locked
+    -- ON CONFLICT would wait for whoever has the row.
+    IF NOT EXISTS (
+        SELECT
         FROM codeverify.metric_refreshes AS r
+        WHERE r.org_id = tenant
+          AND r.relation = lock_metrics.relation)
+    THEN
+        INSERT INTO codeverify.metric_refreshes (relation, org_id)
+        VALUES (lock_metrics.relation, tenant)
+        ON CONFLICT ON CONSTRAINT metric_refreshes_pkey DO NOTHING;
+    END IF;
+    IF NOT waits THEN
+        PERFORM FROM codeverify.metric_refreshes AS r
         WHERE r.org_id = tenant
           AND r.relation = lock_metrics.relation
         FOR UPDATE SKIP LOCKED;
-        IF is_locked IS NULL THEN
+        IF NOT FOUND THEN
             RETURN false;
         END IF;
     END IF;

@@ -228,11 +228,11 @@ class Metrics(unittest.TestCase):
 
     def test_interleaved(self):
         compared = refused = 0
-        for run in range(support.size(6)):
+        for run in range(support.size(4)):
             what = f"METRICS_TEST_SEED={SEED}, run {run}"
             order = random.Random(f"{SEED} {run}")
             writers, refreshers = self.sessions(4, f"{SEED} {run} w"), self.sessions(2, f"{SEED} {run} r")
-            for step in range(250):
+            for step in range(200):
                 if order.random() < 0.75:
                     order.choice(writers).write()
                 else:
@@ -252,7 +252,7 @@ class Metrics(unittest.TestCase):
         """Waiting for locks, and with every refresher going on at once."""
         sessions = self.sessions(6, f"{SEED} at once", lock_timeout="1s")
         failures, done = [], [0] * len(sessions)
-        until = time.monotonic() + support.size(6)
+        until = time.monotonic() + support.size(4)
 
         def work(number, session):
             try:
