@@ -354,12 +354,14 @@ BEGIN
                             ': ',
                             nullif(found_now.subject, ''),
                             pg_catalog.format(
-                                CASE rule.type
-                                    WHEN 'error_count' THEN '%s log lines within %s minutes'
-                                    ELSE '%s failed workflow runs within %s minutes'
-                                END,
+                                '%s %s within %s',
                                 found_now.observed,
-                                params ->> 'window_minutes')),
+                                CASE rule.type WHEN 'error_count' THEN 'log line' ELSE 'failed workflow run' END
+                                    || CASE WHEN found_now.observed <> 1 THEN 's' ELSE '' END,
+                                CASE params ->> 'window_minutes'
+                                    WHEN '1' THEN 'a minute'
+                                    ELSE (params ->> 'window_minutes') || ' minutes'
+                                END)),
                         200)),
                 found_now.service_id,
                 found_now.environment_id,
@@ -433,6 +435,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
+    patience constant text := pg_catalog.current_setting('lock_timeout');
     rule record;
     problem text;
 BEGIN
@@ -463,8 +466,10 @@ BEGIN
                 GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
                 RAISE WARNING 'alert rule % was not evaluated: %', rule.id, problem
                     USING ERRCODE = 'VC114';
-                -- Who holds the lock evaluates it.
-                IF SQLSTATE <> '55P03' THEN
+                IF SQLSTATE = '55P03' THEN
+                    -- Who holds the lock evaluates it, and likely the next ones too: they are not waited for as long again.
+                    PERFORM pg_catalog.set_config('lock_timeout', '10ms', true);
+                ELSE
                     INSERT INTO observability.alert_evaluations AS e
                         (org_id, rule_id, evaluated_at, last_error, last_error_at)
                     SELECT r.org_id, r.id, as_of, problem, pg_catalog.clock_timestamp()
@@ -478,6 +483,7 @@ BEGIN
                 END IF;
         END;
     END LOOP;
+    PERFORM pg_catalog.set_config('lock_timeout', patience, true);
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_organization(uuid, timestamptz) IS
@@ -501,7 +507,7 @@ DECLARE
 BEGIN
     RETURN QUERY
         SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-        FROM observability.evaluate_organization(tenant, at) AS e;
+        FROM observability.evaluate_organization(tenant, coalesce(at, pg_catalog.now())) AS e;
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_own_alert_rules(timestamptz) IS
@@ -525,7 +531,7 @@ BEGIN
     RETURN QUERY
         SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
         FROM (SELECT DISTINCT r.org_id FROM observability.alert_rules AS r WHERE r.enabled ORDER BY r.org_id) AS o
-        CROSS JOIN LATERAL observability.evaluate_organization(o.org_id, at) AS e;
+        CROSS JOIN LATERAL observability.evaluate_organization(o.org_id, coalesce(at, pg_catalog.now())) AS e;
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_all_alert_rules(timestamptz) IS
@@ -544,17 +550,15 @@ LANGUAGE plpgsql
 ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    as_of constant timestamptz := coalesce(at, pg_catalog.now());
 BEGIN
     IF tenancy.current_org_id() IS NULL AND pg_catalog.pg_has_role(CURRENT_USER, 'codeverify_service', 'USAGE') THEN
         RETURN QUERY
             SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-            FROM observability.evaluate_all_alert_rules(as_of) AS e;
+            FROM observability.evaluate_all_alert_rules(at) AS e;
     ELSE
         RETURN QUERY
             SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-            FROM observability.evaluate_own_alert_rules(as_of) AS e;
+            FROM observability.evaluate_own_alert_rules(at) AS e;
     END IF;
 END
 $function$;
