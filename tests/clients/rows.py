@@ -127,7 +127,7 @@ def rows(tenant):
             "permissions": {"checks": "write"}, "events": ["push", "pull_request"], "suspended_at": EARLIER}),
         ("scm.repositories", {
             "id": uuid4(), "github_id": new_github_id(), "name": "new", "full_name": f"{tenant.name}/new",
-            "private": True, "default_branch": "trunk", "settings": {"a": None}, "enabled": False,
+            "private": True, "default_branch": "trunk", "github_default_branch": "main", "settings": {"a": None}, "enabled": False,
             "installation_id": new_github_id()}),
         ("analysis.analyses", {
             "id": analysis, **repo, "pr_number": 42, "pr_title": "Naïve 🦀 'title'", "head_sha": COMMIT,

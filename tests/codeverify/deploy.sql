@@ -43,6 +43,7 @@ SELECT set_eq(
     ARRAY[
     'codeverify.deployment',
     'codeverify.progress',
+    'codeverify.partition_sets',
     'codeverify.index_usage',
     'codeverify.missing_foreign_key_indexes',
     'codeverify.queue_age',
@@ -109,7 +110,9 @@ SELECT set_eq(
     'observability.incident_events',
     'observability.incident_progress',
     'observability.incidents',
+    'observability.log_intake',
     'observability.logs',
+    'observability.rejected_logs',
     'observability.open_alerts',
     'production.analysis_sessions',
     'production.analysis_tasks',

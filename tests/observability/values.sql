@@ -57,7 +57,11 @@ VALUES ('observability.alert_evaluations', $$last_error = 'x'$$, 'alert_evaluati
        ('observability.logs', $$level = 'error'$$, NULL),
        ('observability.logs', $$level = 'fatal'$$, NULL),
        ('observability.logs', $$meta_json = '[]'$$, 'logs_meta_json_check'),
-       ('observability.logs', $$meta_json = 'null'$$, 'logs_meta_json_check');
+       ('observability.logs', $$meta_json = 'null'$$, 'logs_meta_json_check'),
+       ('observability.rejected_logs', $$reason = 'bad'$$, 'rejected_logs_reason_check'),
+       ('observability.rejected_logs', $$reason = 'ts_in_future'$$, NULL),
+       ('observability.rejected_logs', $$entry = repeat('x', 10001)$$, 'rejected_logs_entry_check'),
+       ('observability.rejected_logs', $$entry = repeat('x', 10000)$$, NULL);
 
 SELECT tap.test_values('observability');
 
