@@ -131,7 +131,7 @@ SELECT is(
 -- Only the partitions of the window are looked at: others would be locked by the planner.
 RESET SESSION AUTHORIZATION;
 SELECT tap.rule('{"window_minutes": 10}') \g /dev/null
-SELECT tap.evaluate(5) \g /dev/null
+SELECT * FROM observability.evaluate_alert_rules() \g /dev/null
 SELECT set_eq(
     $$
         SELECT c.oid::regclass::text
@@ -139,7 +139,7 @@ SELECT set_eq(
         JOIN pg_class AS c ON c.oid = l.relation
         WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND c.relispartition AND c.relname LIKE 'logs%'
     $$,
-    $$SELECT 'observability.logs_' || to_char(tap.at(m) AT TIME ZONE 'UTC', 'YYYY_MM_DD') FROM (VALUES (-5), (5)) AS v (m)$$,
+    $$SELECT 'observability.logs_' || to_char((now() - m * interval '10 minutes') AT TIME ZONE 'UTC', 'YYYY_MM_DD') FROM (VALUES (0), (1)) AS v (m)$$,
     'an evaluation plans for the partitions of its window only');
 
 -- The window: its end belongs to it, its start does not.
