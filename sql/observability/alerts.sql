@@ -194,6 +194,7 @@ BEGIN
                    CASE WHEN by_workflow THEN d.details ->> 'workflow' END AS workflow,
                    count(*) AS runs
             FROM integrations.inbound_deliveries AS d
+            LEFT JOIN scm.repositories AS r ON r.org_id = tenant AND r.id = d.repo_id
             WHERE d.org_id = tenant
               AND d.event = 'workflow_run'
               AND d.action = 'completed'
@@ -203,7 +204,12 @@ BEGIN
               AND params -> 'conclusions' ? (d.details ->> 'conclusion')
               AND (only_repository IS NULL OR d.repo_id = only_repository)
               AND (NOT params ? 'branches' OR params -> 'branches' ? (d.details ->> 'branch'))
-              AND (NOT params ? 'workflows' OR params -> 'workflows' ? (d.details ->> 'workflow'))
+              -- Runs of other workflows, such as tests, are no deployments.
+              AND CASE
+                  WHEN params ? 'workflows' THEN params -> 'workflows' ? (d.details ->> 'workflow')
+                  WHEN r.settings ? 'deployment_workflows' THEN r.settings -> 'deployment_workflows' ? (d.details ->> 'workflow')
+                  ELSE true
+              END
             GROUP BY 1, 2, 3
         ) AS g;
 
