@@ -579,13 +579,15 @@ STABLE
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    a_minute_ago constant timestamptz := codeverify.read_clock() - interval '1 minute';
 BEGIN
     RETURN QUERY
         SELECT DISTINCT r.org_id
         FROM observability.alert_rules AS r
         LEFT JOIN observability.alert_evaluations AS e ON e.rule_id = r.id
         WHERE r.enabled
-          AND (e.evaluated_at IS NULL OR e.evaluated_at <= codeverify.read_clock() - interval '1 minute')
+          AND (e.evaluated_at IS NULL OR e.evaluated_at <= a_minute_ago)
         ORDER BY r.org_id;
 END
 $function$;
