@@ -72,15 +72,17 @@ AS $function$
     SELECT coalesce(
         (SELECT CASE
                     WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(t.oid, -1)
+                    WHEN b.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(b.oid, -1)
                     WHEN e.typtype = 'e' THEN 'text[]'
                 END
          FROM pg_catalog.pg_type AS t
+         LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
          LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
          WHERE t.oid = pg_catalog.to_regtype(type_name)),
         'text')
 $function$;
 COMMENT ON FUNCTION codeverify.readable_type(text) IS
-    'The type that values of a packed column are read as: their own where it is one of PostgreSQL''s, else text, with text[] for arrays of an enum type.';
+    'The type that values of a packed column are read as: their own, or that below a domain, where it is one of PostgreSQL''s, else text, with text[] for arrays of an enum type.';
 
 CREATE FUNCTION codeverify.list_readable_columns(columns jsonb)
 RETURNS text
@@ -541,7 +543,7 @@ BEGIN
           AND s.min_ts < coalesce(until, 'infinity')
     LOOP
         RETURN QUERY EXECUTE pg_catalog.format(
-            'SELECT to_jsonb(r)'
+            'SELECT to_jsonb(r.*)'
             ' FROM codeverify.packed_segments AS s'
             ' CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
             ' WHERE s.relation = $1 AND s.columns = $2 AND ($3 IS NULL OR s.org_id = $3)'
@@ -752,12 +754,14 @@ BEGIN
         END IF;
         EXECUTE (
             SELECT pg_catalog.format(
-                'WITH moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %2$s'
+                'WITH moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s'
                 ' FROM codeverify.packed_segments AS s CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
                 ' WHERE s.id = ANY ($1) RETURNING %s) %s',
                 target,
                 -- What is generated is generated anew, and has to come out the same.
                 pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+                pg_catalog.string_agg('r.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                    FILTER (WHERE a.attgenerated = ''),
                 pg_catalog.string_agg(
                     pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum),
                 pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum),
