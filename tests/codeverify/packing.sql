@@ -76,14 +76,14 @@ VALUES
     );
 INSERT INTO tap.everything (id, ts, words)
 SELECT n, '2024-01-01 07:00:00+00'::timestamptz + n * interval '1 ms', nullif('line ' || n % 10, 'line 3')
-FROM generate_series(3, 9000) AS n;
+FROM generate_series(3, 500) AS n;
 INSERT INTO tap.everything (id, ts) VALUES (3, '2024-01-01 23:59:59.999999+00'), (3, '2024-01-01 23:59:59.999999+00');
 GRANT ALL ON SCHEMA tap TO codeverify_owner;
 CREATE TABLE tap.before AS SELECT row_to_json(e.*)::text AS line, e::text AS whole FROM tap.everything AS e;
 
 SELECT throws_ok(
-    $$SELECT codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01')$$, 'VC093', NULL,
-    'tables of a superuser are left alone');
+    $$SELECT codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01')$$, '42501', NULL,
+    'tables that codeverify_owner may not read are left alone');
 CREATE ROLE tap_app;
 GRANT tap_app TO codeverify_owner;
 GRANT ALL ON SCHEMA tap TO tap_app;
@@ -101,7 +101,7 @@ SET LOCAL ROLE codeverify_owner;
 SELECT results_eq(
     $$SELECT (p ->> 'rows')::int, p ->> 'skipped', p ->> 'partition'
       FROM codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01') AS p$$,
-    $$VALUES (9002, '0', 'tap.everything_2024_01_01')$$, 'a partition is packed');
+    $$VALUES (502, '0', 'tap.everything_2024_01_01')$$, 'a partition is packed');
 RESET ROLE;
 SELECT is((SELECT pg_relation_size('tap.everything_2024_01_01')), 0::bigint, 'which empties it');
 SELECT results_eq(
@@ -109,18 +109,17 @@ SELECT results_eq(
       FROM codeverify.packed_segments
       WHERE relation = 'tap.everything'::regclass
       ORDER BY min_ts$$,
-    $$VALUES
-        (8000, '2024-01-01 06:00:00.123456+00'::timestamptz, '2024-01-01 07:00:08+00'::timestamptz,
-         '2024-01-01 00:00:00+00'::timestamptz, '2024-01-02 00:00:00+00'::timestamptz, NULL::uuid, true),
-        (1002, '2024-01-01 07:00:08.001+00', '2024-01-01 23:59:59.999999+00', '2024-01-01 00:00:00+00', '2024-01-02 00:00:00+00', NULL, true)$$,
-    'into segments of one period, in the order of time');
-SELECT is_empty('SELECT * FROM codeverify.verify_packed()', 'which verify');
+    $$VALUES (
+        502, '2024-01-01 06:00:00.123456+00'::timestamptz, '2024-01-01 23:59:59.999999+00'::timestamptz,
+        '2024-01-01 00:00:00+00'::timestamptz, '2024-01-02 00:00:00+00'::timestamptz, NULL::uuid, true)$$,
+    'into a segment of its period');
+SELECT is_empty('SELECT * FROM codeverify.verify_packed()', 'which verifies');
 SELECT is(
-    (SELECT sum(length(s.content)) < 100000 FROM codeverify.packed_segments AS s WHERE s.relation = 'tap.everything'::regclass), true,
-    'and are small');
+    (SELECT sum(length(s.content)) < 30000 FROM codeverify.packed_segments AS s WHERE s.relation = 'tap.everything'::regclass), true,
+    'and is small');
 
 CALL tap.act(NULL, NULL, 'tap_admin');
-SELECT is((SELECT count(*) FROM codeverify.read_all_packed('tap.everything')), 9002::bigint, 'an administrator reads all of them');
+SELECT is((SELECT count(*) FROM codeverify.read_all_packed('tap.everything')), 502::bigint, 'an administrator reads all of them');
 SELECT is(
     (SELECT count(*)
      FROM codeverify.read_all_packed('tap.everything', '2024-01-01 06:00:00.123456+00', '2024-01-01 06:00:00.123457+00')),
@@ -144,7 +143,7 @@ SELECT throws_ok(
     $$SELECT codeverify.unpack_partition('tap.whole', '2024-01-01 00:00:00+00')$$, 'VC107', NULL,
     'rows do not come back to a table that has lost a column');
 ALTER TABLE tap.whole ADD COLUMN texts text[], ADD COLUMN since_then int DEFAULT 5;
-SELECT is(codeverify.unpack_partition('tap.whole', '2024-01-01 00:00:00+00'), 9002::bigint, 'they do where it has it');
+SELECT is(codeverify.unpack_partition('tap.whole', '2024-01-01 00:00:00+00'), 502::bigint, 'they do where it has it');
 RESET timezone;
 RESET datestyle;
 RESET extra_float_digits;
@@ -157,7 +156,7 @@ SELECT is(
         SELECT b.line::jsonb FROM tap.before AS b) AS d),
     0::bigint, 'to the last of them, under its new name');
 SELECT results_eq(
-    'SELECT count(*), count(since_then), count(twice) FROM tap.whole', 'VALUES (9002::bigint, 9002::bigint, 9002::bigint)',
+    'SELECT count(*), count(since_then), count(twice) FROM tap.whole', 'VALUES (502::bigint, 502::bigint, 502::bigint)',
     'what is new has its default, what is generated its value');
 SELECT is(
     (SELECT count(*) FROM (
@@ -208,12 +207,12 @@ INSERT INTO tenancy.organizations (id, name, login, github_id) VALUES (tap.id('c
 INSERT INTO observability.logs (org_id, service_id, ts, level, message, meta_json)
 SELECT tap.id(o.name),
        CASE WHEN n % 3 = 0 AND o.name <> 'c' THEN tap.id('service of ' || o.name) END,
-       '2024-01-01 00:00:00+00'::timestamptz + n * interval '10 s',
+       '2024-01-01 00:00:00+00'::timestamptz + n * interval '50 s',
        (ARRAY['info', 'debug', 'error'])[1 + n % 3],
        format('%s served request %s in %s ms, it''s fine', o.name, md5(n::text), n % 100),
        jsonb_build_object('host', 'web-' || n % 4, 'n', n)
 FROM unnest(ARRAY['a', 'b', 'c']) AS o (name)
-CROSS JOIN generate_series(0, 8639) AS n;
+CROSS JOIN generate_series(0, CASE o.name WHEN 'a' THEN 1700 ELSE 300 END) AS n;
 -- The rows of c stay behind, as they may for a while where there are many.
 SET LOCAL session_replication_role = replica;
 DELETE FROM tenancy.organizations WHERE id = tap.id('c');
@@ -242,7 +241,7 @@ VALUES (NULL, NULL, NULL, NULL, NULL, NULL, 10, NULL, NULL),
     (NULL, NULL, NULL, tap.id('service of a'), 'info', NULL, 7, '2024-01-01 06:00:00+00', 20000),
     (NULL, NULL, NULL, tap.id('service of b'), NULL, NULL, 7, NULL, NULL),
     (NULL, NULL, NULL, NULL, 'fatal', NULL, 7, NULL, NULL),
-    (NULL, NULL, NULL, NULL, NULL, '{"n": 4000}', 100, NULL, NULL),
+    (NULL, NULL, NULL, NULL, NULL, '{"n": 1400}', 100, NULL, NULL),
     (NULL, NULL, NULL, NULL, NULL, NULL, 0, NULL, NULL),
     ('-infinity', 'infinity', NULL, NULL, NULL, '{"n": 1}', 5, NULL, NULL);
 ALTER TABLE tap.search ADD COLUMN place int GENERATED ALWAYS AS IDENTITY;
@@ -273,15 +272,15 @@ RESET ROLE;
 SELECT is((SELECT count(*) FROM codeverify.packed_segments), 0::bigint, 'no segment');
 SELECT is(
     (SELECT p - 'bytes' - 'bytes_before' FROM codeverify.pack_partition('observability.logs', 'observability.logs_2024_01_01') AS p),
-    '{"rows": 17280, "skipped": 8640, "partition": "observability.logs_2024_01_01"}', 'lines are packed; those of nobody go');
+    '{"rows": 2002, "skipped": 301, "partition": "observability.logs_2024_01_01"}', 'lines are packed; those of nobody go');
 -- Late ones, before and between those.
 INSERT INTO observability.logs (org_id, ts, message, meta_json)
-VALUES (tap.id('a'), '2024-01-01 12:00:00.5+00', 'late', '{"n": 4000}'), (tap.id('a'), '2024-01-01 00:00:00+00', 'late', '{}');
+VALUES (tap.id('a'), '2024-01-01 12:00:00.5+00', 'late', '{"n": 1400}'), (tap.id('a'), '2024-01-01 00:00:00+00', 'late', '{}');
 INSERT INTO tap.line SELECT * FROM observability.logs WHERE message = 'late';
 SELECT lives_ok($$SELECT codeverify.pack_partition('observability.logs', 'observability.logs_2024_01_01')$$, 'a later pack adds to it');
 SELECT results_eq(
     'SELECT org_id, sum(row_count), count(*), count(words) FROM codeverify.packed_segments GROUP BY org_id ORDER BY count(*) DESC',
-    $$VALUES (tap.id('a'), 8642::bigint, 3::bigint, 3::bigint), (tap.id('b'), 8640, 2, 2)$$, 'each segment is of one organization');
+    $$VALUES (tap.id('a'), 1703::bigint, 2::bigint, 2::bigint), (tap.id('b'), 301, 1, 1)$$, 'each segment is of one organization');
 SELECT is_empty('SELECT * FROM codeverify.verify_packed()', 'and verifies');
 
 CALL tap.act('viewer', 'a');
@@ -294,7 +293,7 @@ SELECT results_eq(
     format($$SELECT l FROM tap.search AS s CROSS JOIN LATERAL tap.search_lines(tap.id('a'), s) AS l WHERE s.place = %s$$, s.place),
     format('search %s finds what it found in the table, in the same order', s.place))
 FROM tap.search AS s;
-SELECT is((SELECT count(*) FROM observability.read_packed_logs(max_rows => NULL)), 8642::bigint, 'all of them are one''s own');
+SELECT is((SELECT count(*) FROM observability.read_packed_logs(max_rows => NULL)), 1703::bigint, 'all of them are one''s own');
 SELECT results_eq(
     $$SELECT * FROM observability.count_packed_logs('2024-01-01 06:00:00+00', '2024-01-02', '6 hours')$$,
     $$SELECT date_bin('6 hours', l.ts, '2000-01-01 00:00:00+00'), l.level, count(*)
@@ -309,9 +308,9 @@ CALL tap.act(NULL, NULL, 'tap_tenant');
 SELECT throws_ok('SELECT * FROM observability.read_packed_logs()', 'VC011', NULL, 'without a context there is nothing');
 CALL tap.act('owner', 'b', 'tap_service');
 SELECT is(
-    (SELECT count(*) FROM codeverify.read_packed('observability.logs') AS r WHERE r ->> 'org_id' = tap.id('b')::text), 8640::bigint,
+    (SELECT count(*) FROM codeverify.read_packed('observability.logs') AS r WHERE r ->> 'org_id' = tap.id('b')::text), 301::bigint,
     'the service reads those of its context');
-SELECT is((SELECT count(*) FROM codeverify.read_packed('observability.logs')), 8640::bigint, 'and no others');
+SELECT is((SELECT count(*) FROM codeverify.read_packed('observability.logs')), 301::bigint, 'and no others');
 CALL tap.act('owner', 'b', 'tap_ingest');
 SELECT throws_ok('SELECT * FROM observability.read_packed_logs()', '42501', NULL, 'collectors read nothing');
 RESET SESSION AUTHORIZATION;
@@ -359,11 +358,11 @@ $$;
 CREATE FUNCTION tap.read_all() RETURNS bigint LANGUAGE sql AS $$
     SELECT count(*) FROM codeverify.read_all_packed('observability.logs')
 $$;
-SELECT is(tap.read_all(), 17282::bigint, 'all is well');
+SELECT is(tap.read_all(), 2004::bigint, 'all is well');
 CREATE TABLE tap.damage (what text, statement text, is_read boolean, problem text);
 INSERT INTO tap.damage
 VALUES
-    ('a byte of the content', 'content = set_byte(content, 3000, get_byte(content, 3000) # 1)', false, 'the compressed content is damaged|the checksum'),
+    ('a byte of the content', 'content = set_byte(content, length(content) / 2, get_byte(content, length(content) / 2) # 1)', false, 'the compressed content is damaged|the checksum'),
     ('a byte of the header', 'content = set_byte(content, 8, get_byte(content, 8) # 1)', false, '.'),
     ('its end', 'content = substr(content, 1, length(content) - 1)', false, '.'),
     ('the organization', format('org_id = %L', tap.id('a')), false, 'another organization'),
@@ -395,7 +394,9 @@ BEGIN
 END
 $function$;
 SELECT tap.damage(d) FROM tap.damage AS d;
-UPDATE codeverify.packed_segments SET content = set_byte(content, 3000, get_byte(content, 3000) # 1) WHERE org_id = tap.id('b');
+UPDATE codeverify.packed_segments SET content = set_byte(content, length(content) / 2, get_byte(content, length(content) / 2) # 1)
+WHERE org_id = tap.id('b')
+  AND relation = 'observability.logs'::regclass;
 CALL tap.act('viewer', 'b');
 SELECT throws_ok('SELECT * FROM observability.read_packed_logs()', 'VC105', NULL, 'a search is an error and never wrong');
 SELECT throws_ok($$SELECT * FROM observability.count_packed_logs(NULL, NULL, '1 h')$$, 'VC105', NULL, 'so is a count');
@@ -408,14 +409,14 @@ SELECT tap.restore();
 INSERT INTO codeverify.partition_sets (parent, period, premake, compress_after) VALUES ('observability.logs', 'day', 14, '30 days');
 INSERT INTO observability.logs (org_id, ts, message)
 VALUES (tap.id('a'), '2024-01-01 01:00:00+00', 'late'), (tap.id('a'), '2024-01-02 01:00:00+00', 'next');
-SET LOCAL codeverify.clock = '2024-01-31 23:59:59+00';
+SET LOCAL codeverify.clock = '2024-02-01 00:00:00+00';
 CREATE FUNCTION tap.step() RETURNS text LANGUAGE sql AS $$
     SELECT coalesce(
         (SELECT format('%s %s %s', action, regexp_replace(detail, ', \d.*', ''), more) FROM codeverify.compress_rows('observability.logs')),
         'nothing')
 $$;
 SELECT is(tap.step(), 'packed 1 rows of observability.logs_2024_01_01 t', 'what is past compress_after is packed');
-SELECT is(tap.step(), 'dropped observability.logs_2024_01_01 t', 'and the partition goes');
+SELECT is(tap.step(), 'dropped observability.logs_2024_01_01, which has been packed t', 'and the partition goes');
 SELECT is(tap.step(), 'nothing', 'what is not is left');
 SELECT is(
     (SELECT retired_until FROM codeverify.partition_sets WHERE parent = 'observability.logs'::regclass), '2024-01-02 00:00:00+00',
@@ -434,8 +435,8 @@ SET LOCAL codeverify.clock = '2024-02-02 00:00:00+00';
 SELECT is(
     (SELECT array_agg(s::text) FROM codeverify.list_compressible_sets() AS s), '{observability.logs}', 'the set is due when a day is past');
 SELECT is(tap.step(), 'packed 1 rows of observability.logs_2024_01_02 t', 'it goes on with the next day');
-SELECT is(tap.step(), 'dropped observability.logs_2024_01_02 t', 'which goes as well');
-SELECT is(codeverify.unpack_partition('observability.logs', '2024-01-01'), 17285::bigint, 'what is gone comes back to DEFAULT');
+SELECT is(tap.step(), 'dropped observability.logs_2024_01_02, which has been packed t', 'which goes as well');
+SELECT is(codeverify.unpack_partition('observability.logs', '2024-01-01'), 2007::bigint, 'what is gone comes back to DEFAULT');
 SELECT is(
     (SELECT count(*) FROM (TABLE tap.line EXCEPT ALL SELECT * FROM observability.logs) AS d), 0::bigint, 'as it was');
 UPDATE codeverify.partition_sets SET compress_after = NULL;
