@@ -8,6 +8,8 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod integrations;
+mod observability;
 mod schemas;
 mod telemetry;
 mod tenancy;
@@ -20,6 +22,10 @@ pgrx::extension_sql_file!(
     bootstrap
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
+pgrx::extension_sql_file!(
+    "../sql/codeverify/clean_up.sql",
+    name = "codeverify_clean_up"
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
@@ -34,8 +40,22 @@ pgrx::extension_sql_file!(
     requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
+    "../sql/telemetry/code_events.sql",
+    name = "telemetry_code_events"
+);
+pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
+pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
+pgrx::extension_sql_file!(
+    "../sql/integrations/inbound_events.sql",
+    name = "integrations_inbound_events"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/incidents.sql",
+    name = "observability_incidents"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
@@ -46,6 +66,10 @@ pgrx::extension_sql_file!(
     "../sql/providers/packed_usage.sql",
     name = "providers_packed_usage",
     requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/log_search.sql",
+    name = "observability_log_search"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
@@ -71,6 +95,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
+    codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
     audits::settings::define();
