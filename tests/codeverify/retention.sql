@@ -124,9 +124,9 @@ SELECT results_eq(
     $$VALUES ('deleted'::text, '14 packed rows, until 2025-12-01 00:00:00+00', true)$$, 'packed rows leave by their period');
 SELECT is((SELECT count(*) FROM generate_series(1, 10) AS g CROSS JOIN LATERAL codeverify.retire_rows('observability.tap_lines' || left('', g))), 4::bigint, 'one after another');
 SELECT is(
-    (SELECT min(period_end) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'),
+    (SELECT min(period_end) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'::regclass),
     '2026-05-01 00:00+00'::timestamptz, 'and stay when they are not past retention');
-SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.logs'), 14::bigint, 'those of another table do');
+SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.logs'::regclass), 14::bigint, 'those of another table do');
 
 -- Detach: it keeps its rows and its isolation, and is no partition.
 CALL tap.make_set('1 month', 'detach');
@@ -153,7 +153,7 @@ SELECT is(
 SELECT isnt_empty('SELECT * FROM tap.retire()', 'and the third');
 SELECT is_empty('SELECT * FROM tap.retire()', 'what is detached is not found again, and nothing is deleted where the rows are to be kept');
 SELECT is((SELECT count(*) FROM observability.tap_lines_default), 2::bigint, 'late rows stay');
-SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines' AND period_end < '2026-01-01'), 1::bigint, 'packed ones do');
+SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'::regclass AND period_end < '2026-01-01'), 1::bigint, 'packed ones do');
 SELECT is(tap.partitions(), '2026_04 default', 'partitions that are not past retention are left');
 DROP TABLE observability.tap_lines_2026_01, observability.tap_lines_2026_02, observability.tap_lines_2026_03;
 
