@@ -34,10 +34,6 @@ pgrx::extension_sql_file!(
     requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
-    "../sql/telemetry/functions.sql",
-    name = "telemetry_functions"
-);
-pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
 );
