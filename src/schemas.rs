@@ -12,6 +12,12 @@ mod auth {}
 #[pg_schema]
 mod analysis {}
 #[pg_schema]
+mod observability {}
+#[pg_schema]
 mod audits {}
 #[pg_schema]
+mod integrations {}
+#[pg_schema]
 mod telemetry {}
+#[pg_schema]
+mod observability {}
