@@ -8,8 +8,8 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
-mod observability;
 mod integrations;
+mod observability;
 mod schemas;
 mod telemetry;
 mod tenancy;
@@ -23,6 +23,8 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
+    "../sql/codeverify/clean_up.sql",
+    name = "codeverify_clean_up"
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
 );
@@ -87,6 +89,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
+    codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
     audits::settings::define();

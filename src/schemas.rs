@@ -12,8 +12,6 @@ mod auth {}
 #[pg_schema]
 mod analysis {}
 #[pg_schema]
-mod observability {}
-#[pg_schema]
 mod audits {}
 #[pg_schema]
 mod integrations {}

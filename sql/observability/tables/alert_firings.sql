@@ -25,6 +25,9 @@ CREATE INDEX alert_firings_incident_id_idx
     ON observability.alert_firings (incident_id)
     WHERE incident_id IS NOT NULL;
 
+CREATE INDEX alert_firings_fired_at_idx
+    ON observability.alert_firings (fired_at);
+
 COMMENT ON TABLE observability.alert_firings IS 'State of alerts: when a rule last fired for a fingerprint, and whether its condition still holds.';
 COMMENT ON COLUMN observability.alert_firings.rule_id IS 'Rule that fired.';
 COMMENT ON COLUMN observability.alert_firings.fingerprint IS 'What it fired for, 1 to 255 characters; the same cause has the same fingerprint.';
