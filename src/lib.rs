@@ -25,6 +25,8 @@ pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_cloc
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
 );
@@ -36,6 +38,8 @@ pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
     "../sql/telemetry/code_events.sql",
     name = "telemetry_code_events"
 );
@@ -62,6 +66,8 @@ pgrx::extension_sql_file!(
     "../sql/providers/packed_usage.sql",
     name = "providers_packed_usage",
     requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
     "../sql/observability/log_search.sql",
     name = "observability_log_search"
 );
