@@ -43,13 +43,14 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $function$
     SELECT s.parent, p.partition, p.lower_bound, p.upper_bound
-    FROM codeverify.list_partition_sets() AS s
+    FROM (SELECT codeverify.read_clock() OFFSET 0) AS m (clock)
+    CROSS JOIN codeverify.list_partition_sets() AS s
     CROSS JOIN LATERAL codeverify.list_set_partitions(s.parent) AS p
     WHERE s.retention IS NOT NULL
       AND (target IS NULL OR s.parent = target)
       -- In this order, and within limits, so that no bound and no interval is too far away to be added.
-      AND CASE WHEN p.upper_bound < codeverify.read_clock() THEN
-          p.upper_bound + least(s.retention, '10000 years') <= codeverify.read_clock() END
+      AND CASE WHEN p.upper_bound < m.clock THEN
+          p.upper_bound + least(s.retention, '10000 years') <= m.clock END
     ORDER BY s.parent::text, p.upper_bound
 $function$;
 COMMENT ON FUNCTION codeverify.list_retirable_partitions(regclass) IS
