@@ -47,7 +47,8 @@ BEGIN
         ('telemetry.code_events', 'month', 3, 'drop', '{}'),
         ('providers.usage_tracking', 'month', 3, 'drop', '{}'),
         ('integrations.webhook_deliveries', 'month', 3, 'drop', '{}'),
-        ('audits.audit_log', 'month', 3, 'archive', '{}')
+        ('audits.audit_log', 'month', 3, 'archive', ARRAY[
+            'USING gin (audits.entry_document(entity, action, payload))'])
     ) AS d (name, period, premake, action, closed_indexes)
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = pg_catalog.to_regclass(d.name)
     WHERE NOT EXISTS (SELECT FROM codeverify.partition_sets AS s WHERE s.parent = p.partrelid);
