@@ -23,6 +23,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.find_sibling(regclass, regclass) IS
     'The partition of a set that a new one takes after in what the table itself does not have.';
+GRANT EXECUTE ON FUNCTION codeverify.find_sibling(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_storage_parameters(relation regclass)
 RETURNS text
@@ -156,6 +157,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.replica_identity_clause(regclass) IS
     'The replica identity that a table has, as ALTER TABLE takes it.';
+GRANT EXECUTE ON FUNCTION codeverify.replica_identity_clause(regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.name_like_sibling(object_name name, sibling_name name, new_name name)
 RETURNS name
@@ -172,6 +174,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.name_like_sibling(name, name, name) IS
     'The name for a copy of a policy or trigger on another table: <table>_<rest> goes after the other table, any other name stays.';
+GRANT EXECUTE ON FUNCTION codeverify.name_like_sibling(name, name, name) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_grant_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -185,7 +188,14 @@ AS $function$
     FROM (
         SELECT DISTINCT 1 AS place, pg_catalog.format('REVOKE ALL ON %s FROM %s', target, g.name) AS statement
         FROM pg_catalog.pg_class AS c
-        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+        CROSS JOIN LATERAL (
+            SELECT a.grantee FROM pg_catalog.aclexplode(c.relacl) AS a
+            UNION
+            SELECT a.grantee
+            FROM pg_catalog.pg_attribute AS t
+            CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) AS a
+            WHERE t.attrelid = target
+        ) AS a
         CROSS JOIN LATERAL (
             SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
         ) AS g (name)
@@ -218,6 +228,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_grant_statements(regclass, regclass) IS
     'What gives a table the grants of another, and takes those that it has. Without another table (NULL) it gives none.';
+GRANT EXECUTE ON FUNCTION codeverify.list_grant_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_policy_statements(source regclass, target regclass, isolation_only boolean)
 RETURNS SETOF text
@@ -271,6 +282,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) IS
     'What gives a table the row security and the policies of another, or of these only the one that isolates by organization. Policies that it has are left out.';
+GRANT EXECUTE ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_capture_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -317,6 +329,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_capture_statements(regclass, regclass) IS
     'What tracks a table as another is tracked: the triggers of audits.track(), for the same columns by name.';
+GRANT EXECUTE ON FUNCTION codeverify.list_capture_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_statistics_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -336,6 +349,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
     'What gives the columns of a table the statistics targets that they have in another.';
+GRANT EXECUTE ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
 RETURNS TABLE (statement text, needs_codeverify boolean)
@@ -458,6 +472,7 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) IS
     'What makes a new partition like the others of its set, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
+GRANT EXECUTE ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.create_partitions(parent regclass, period text, behind int, ahead int)
 RETURNS int

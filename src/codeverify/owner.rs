@@ -123,9 +123,11 @@ pub fn owner_for(table: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
     }
 }
 
+/// Who owns a table; InvalidOid for one that is gone.
+///
 /// # Safety
-/// To be called in a transaction. InvalidOid for a table that is gone.
-unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
+/// To be called in a transaction.
+pub unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
     // SAFETY: a catalog look-up; the tuple is read before it is released.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(
