@@ -17,3 +17,5 @@ mod audits {}
 mod integrations {}
 #[pg_schema]
 mod telemetry {}
+#[pg_schema]
+mod observability {}
