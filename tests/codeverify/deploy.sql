@@ -51,6 +51,7 @@ SELECT set_eq(
     'codeverify.slow_sets',
     'codeverify.metric_refreshes',
     'codeverify.report_refreshes',
+    'codeverify.packed_segments',
     'analysis.analyses',
     'analysis.analyses_by_week',
     'analysis.findings_by_week',
