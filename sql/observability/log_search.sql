@@ -79,7 +79,10 @@ DECLARE
     -- The statements are put together from literals that are written here, %L of ids and times, and parameters.
     columns constant text := 'l.id, l.ts, l.level, l.service_id, l.environment_id, l.message, l.meta_json';
     newest_first constant text := 'ORDER BY l.ts DESC, l.id DESC';
-    terms constant tsquery := CASE WHEN query ~ '\S' THEN pg_catalog.websearch_to_tsquery('pg_catalog.simple', query) END;
+    -- Of a query without end: each word is a level deeper, and the server's stack is not.
+    terms constant tsquery := CASE
+        WHEN query ~ '\S' THEN pg_catalog.websearch_to_tsquery('pg_catalog.simple', pg_catalog."left"(query, 4000))
+    END;
     words_by_index constant boolean := terms IS NOT NULL AND pg_catalog.querytree(terms) NOT IN ('', 'T');
     -- What a btree or a cheap comparison decides.
     scope constant text := pg_catalog.concat(
@@ -281,7 +284,7 @@ AS $function$
         scan_limit => 100000) AS f
 $function$;
 COMMENT ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint) IS
-    'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
+    'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search, of which 4,000 characters count; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
 GRANT EXECUTE ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint)
 TO codeverify_service, codeverify_tenant;
 
