@@ -314,7 +314,8 @@ BEGIN
     END;
     IF problem IS NULL THEN
         opens := pg_catalog.date_bin(width, since, origin);
-        IF extract(epoch FROM until - opens) > most * extract(epoch FROM width) THEN
+        -- Not of until - opens: times that are far apart overflow without an error, and the series would have no end.
+        IF extract(epoch FROM until) - extract(epoch FROM opens) > most * extract(epoch FROM width) THEN
             problem := pg_catalog.format('that would be more than %s buckets', most);
         END IF;
     END IF;
