@@ -10,6 +10,7 @@ mod auth;
 mod codeverify;
 mod observability;
 mod schemas;
+mod telemetry;
 mod tenancy;
 
 pgrx::pg_module_magic!(name, version);
@@ -21,16 +22,31 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
+    "../sql/codeverify/monitoring.sql",
+    name = "codeverify_monitoring"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
-    "../sql/telemetry/functions.sql",
-    name = "telemetry_functions"
+    "../sql/codeverify/retention.sql",
+    name = "codeverify_retention",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/packed_logs.sql",
+    name = "observability_packed_logs",
+    requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/providers/packed_usage.sql",
+    name = "providers_packed_usage",
+    requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!(
     "../sql/observability/log_search.sql",
@@ -42,6 +58,7 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
+pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",

@@ -15,3 +15,5 @@ mod analysis {}
 mod audits {}
 #[pg_schema]
 mod observability {}
+#[pg_schema]
+mod telemetry {}

@@ -78,6 +78,7 @@ BEGIN
     INSERT INTO integrations.notification_configs (org_id, channel_type) VALUES (org, 'email');
     INSERT INTO integrations.inbound_deliveries (org_id, provider, delivery_id, event, payload_hash)
     VALUES (org, 'github', 'delivery of ' || o, 'push', digest);
+    INSERT INTO integrations.inbound_secrets (org_id, provider, secret_encrypted) VALUES (org, 'github', 'secret of ' || o);
 
     -- attestations
     INSERT INTO attestations.verification_attestations
@@ -93,6 +94,7 @@ BEGIN
     INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier)
     VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
     INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+    INSERT INTO telemetry.metric_changes (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
 
     -- observability
     INSERT INTO observability.logs (org_id, service_id, environment_id, ts, level, message)
@@ -140,6 +142,9 @@ BEGIN
     INSERT INTO providers.user_quotas (org_id, user_id, daily_limit) VALUES (org, owner, 1), (org, developer, 1);
     INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date)
     VALUES (org, owner, 'openai', 'gpt-4', '1999-12-31'), (org, developer, 'openai', 'gpt-4', CURRENT_DATE);
+    INSERT INTO providers.usage_metrics (org_id, user_id, provider, model, date)
+    VALUES (org, owner, 'openai', 'gpt-4', '1999-12-31'), (org, developer, 'openai', 'gpt-4', '1999-12-31');
+    INSERT INTO providers.usage_changes (org_id, user_id, date) VALUES (org, owner, '1999-12-31'), (org, developer, '1999-12-31');
     INSERT INTO providers.cost_alerts (org_id, user_id, alert_type, threshold_percentage)
     VALUES (org, owner, 'daily_80', 80), (org, developer, 'daily_80', 80);
 

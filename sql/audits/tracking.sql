@@ -15,6 +15,7 @@ FROM (VALUES
     ('analysis.custom_rules'),
     ('analysis.scan_schedules'),
     ('integrations.webhooks'),
+    ('integrations.inbound_secrets'),
     ('integrations.notification_configs'),
     ('observability.alert_rules'),
     ('projects.projects'),

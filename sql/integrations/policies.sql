@@ -8,6 +8,9 @@ FROM (VALUES
     ('integrations.inbound_deliveries',   'manage', 'service', 'service', 'service')
 ) AS t (target, selects, inserts, updates, deletes);
 
+-- Reached through functions only.
+SELECT tenancy.isolate('integrations.inbound_secrets');
+
 -- Every column but secret_hash to read; the counters are the delivering service's to write.
 REVOKE SELECT, UPDATE ON integrations.webhooks FROM codeverify_tenant;
 GRANT SELECT (

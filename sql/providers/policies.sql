@@ -12,6 +12,7 @@ FROM (VALUES
     ('providers.user_providers', 'read', 'write',   'write',   'write', 'user_id'),
     ('providers.user_quotas',    'read', 'service', 'service', NULL,    'user_id'),
     ('providers.usage_tracking', 'read', 'service', 'service', NULL,    'user_id'),
+    ('providers.usage_metrics',  'read', NULL,      NULL,      NULL,    'user_id'),
     ('providers.cost_alerts',    'read', 'service', 'read',    NULL,    'user_id')
 ) AS t (target, selects, inserts, updates, deletes, owner_column);
 
@@ -35,3 +36,6 @@ GRANT SELECT (
 -- A user acknowledges an alert; the rest of it is a fact.
 REVOKE UPDATE ON providers.cost_alerts FROM codeverify_tenant;
 GRANT UPDATE (acknowledged, acknowledged_at) ON providers.cost_alerts TO codeverify_tenant;
+
+-- For functions only.
+SELECT tenancy.isolate('providers.usage_changes');

@@ -1,3 +1,6 @@
+COMMENT ON FUNCTION telemetry.is_maintained() IS
+    'Whether codeverify.maintain() is at work in this session right now, which moves rows between partitions.';
+
 CREATE FUNCTION telemetry.check_code_event_references()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -53,3 +56,26 @@ END
 $function$;
 COMMENT ON FUNCTION telemetry.delete_organization_events() IS
     'Trigger function: deletes the code events of an organization that was deleted.';
+
+CREATE FUNCTION telemetry.refuse_event_change()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF telemetry.is_maintained() THEN
+        RETURN CASE TG_OP WHEN 'UPDATE' THEN NEW WHEN 'DELETE' THEN OLD END;
+    END IF;
+    -- Events go with their organization, at once or, when they are many, later.
+    IF TG_OP = 'DELETE' AND NOT EXISTS (SELECT FROM tenancy.organizations AS o WHERE o.id = OLD.org_id) THEN
+        RETURN OLD;
+    END IF;
+    RAISE EXCEPTION '% on telemetry.code_events is refused', TG_OP
+        USING ERRCODE = 'VC120',
+              DETAIL = 'Events are append-only; they go with their organization.',
+              HINT = 'Add an event that says what is right.';
+END
+$function$;
+COMMENT ON FUNCTION telemetry.refuse_event_change() IS
+    'Trigger function: refuses to change or delete code events, whoever asks, unless their organization is gone. Raises VC120.';

@@ -17,3 +17,6 @@ COMMENT ON POLICY code_events_ingest ON telemetry.code_events IS 'Collectors add
 -- Not id: a collector that took ids ahead could block another tenant's events.
 GRANT INSERT (org_id, repo_id, "timestamp", commit_sha, event_type, metadata) ON telemetry.code_events TO codeverify_ingest;
 GRANT USAGE ON SEQUENCE telemetry.code_events_id_seq TO codeverify_ingest;
+
+-- For functions only.
+SELECT tenancy.isolate('telemetry.metric_changes');

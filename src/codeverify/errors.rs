@@ -137,13 +137,36 @@ pub enum Error {
     InvalidUserRequest { problem: &'static str },
     #[error("user {user_id} does not exist")]
     NoSuchUser { user_id: String },
+    #[error("packed segment {segment} is damaged")]
+    SegmentDamaged { segment: String, problem: String },
+    #[error("{partition} cannot be packed")]
+    NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("\"{definition}\" is not the definition of an index")]
+    InvalidIndexDefinition { definition: String, problem: String },
+    #[error("{table} is not partitioned by range of one date or timestamptz column")]
+    NotASet { table: String },
+    #[error("\"{period}\" is no period of partitions")]
+    NotAPeriod { period: String },
+    #[error("rows of {table} cannot be moved into a partition")]
+    RowsCannotMove { table: String },
     #[error("codeverify_owner may not act for {owner}, who owns {table}")]
     NotForItsOwner {
         table: String,
         owner: String,
         superuser: bool,
+    },
+    #[error("\"{name}\" is neither a task nor a target of maintenance")]
+    UnknownMaintenance {
+        name: String,
+        tasks: Vec<String>,
+        targets: Vec<String>,
+    },
+    #[error("maintenance cannot run here: {problem}")]
+    MaintenanceUnavailable {
+        problem: &'static str,
+        hint: &'static str,
     },
 }
 
@@ -197,10 +220,18 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC091", "invalid_partition_set"),
     ("VC092", "not_partitionable"),
     ("VC093", "not_for_its_owner"),
+    ("VC095", "unknown_maintenance"),
+    ("VC096", "maintenance_unavailable"),
     ("VC100", "not_an_array_of_logs"),
     ("VC101", "arrays_differ_in_length"),
     ("VC102", "invalid_log_query"),
     ("VC103", "log_search_cut"),
+    ("VC105", "segment_damaged"),
+    ("VC106", "not_packable"),
+    ("VC107", "not_unpackable"),
+    ("VC120", "events_are_final"),
+    ("VC121", "refresh_at_read_committed"),
+    ("VC122", "invalid_attribution"),
 ];
 
 impl Error {
@@ -258,7 +289,13 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
+            Error::InvalidIndexDefinition { .. } | Error::NotAPeriod { .. } => "VC091",
+            Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
             Error::NotForItsOwner { .. } => "VC093",
+            Error::UnknownMaintenance { .. } => "VC095",
+            Error::MaintenanceUnavailable { .. } => "VC096",
+            Error::SegmentDamaged { .. } => "VC105",
+            Error::NotPackable { .. } => "VC106",
         }
     }
 
@@ -273,6 +310,7 @@ impl Error {
             Error::ContextConflict => Some(
                 "Rows read under the first identity may still be held by cursors or plans of this transaction.".into(),
             ),
+            Error::InvalidIndexDefinition { problem, .. } => Some(format!("What is wrong: {problem}.")),
             Error::NotForItsOwner { superuser: true, .. } => {
                 Some("What stands in a superuser's table, such as a trigger, would run with all rights.".into())
             }
@@ -297,6 +335,8 @@ impl Error {
             Error::ArchiveDamaged { segment, problem } => Some(format!("Segment {segment}: {problem}.")),
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
+            Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
             Error::TreeDamaged { problem } => Some(problem.clone()),
@@ -403,10 +443,30 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::InvalidIndexDefinition { .. } => {
+                "Give what follows the table's name in CREATE INDEX, such as USING gin (meta_json jsonb_path_ops).".into()
+            }
+            Error::NotAPeriod { .. } => "Use one of day, week and month.".into(),
+            Error::NotASet { .. } => {
+                "Create the table with PARTITION BY RANGE (...) on one such column, or turn one into it with codeverify.partition_table(...).".into()
+            }
+            Error::RowsCannotMove { .. } => {
+                "Move them by hand: it is not an ordinary table of the access method heap.".into()
+            }
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
             Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::UnknownMaintenance { tasks, targets, .. } => format!(
+                "Give a task ({}) or a target ({}), or nothing for all.",
+                tasks.join(", "),
+                targets.join(", ")
+            ),
+            Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
+            Error::SegmentDamaged { .. } => {
+                "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
+            }
+            Error::NotPackable { .. } => "Its rows stay where they are; set compress_after to NULL to leave them there for good.".into(),
             Error::NoRandomness => "Check that the server process may read the system's random source.".into(),
         }
     }

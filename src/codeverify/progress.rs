@@ -17,6 +17,7 @@ pub enum Operation {
     Archive,
     Checkpoint,
     Reencrypt(&'static Column),
+    Pack,
 }
 
 impl Operation {
@@ -27,13 +28,14 @@ impl Operation {
             Operation::Archive => (c"audits", c"archives"),
             Operation::Checkpoint => (c"audits", c"checkpoints"),
             Operation::Reencrypt(column) => (column.schema, column.table),
+            Operation::Pack => (c"codeverify", c"packed_segments"),
         }
     }
 
     fn command(self) -> u32 {
         match self {
             Operation::Import | Operation::Reencrypt(_) => pg_sys::PROGRESS_COPY_COMMAND_FROM,
-            Operation::Verify | Operation::Archive | Operation::Checkpoint => {
+            Operation::Verify | Operation::Archive | Operation::Checkpoint | Operation::Pack => {
                 pg_sys::PROGRESS_COPY_COMMAND_TO
             }
         }

@@ -177,7 +177,10 @@ def rows(tenant):
             "id": uuid4(), "channel_type": "slack", "webhook_url": "https://hooks.slack.com/x", "config": {"c": "#dev"},
             "events": ["failed"], "enabled": True, "created_by": user}),
         ("integrations.inbound_deliveries", {
-            "id": uuid4(), "provider": "github", "delivery_id": mark, "event": "push", "payload_hash": digest(mark)}),
+            "id": uuid4(), "provider": "github", "delivery_id": mark, "event": "workflow_run", "payload_hash": digest(mark),
+            "action": "completed", "status": "handled", "installation_id": 957387, **repo, "details": {"conclusion": "failure"},
+            "facts": None, "verified_by": uuid4()}),
+        ("integrations.inbound_secrets", {"id": uuid4(), "provider": "github", "secret_encrypted": f"cv1:{mark}"}),
         ("attestations.verification_attestations", {
             "id": attestation, **repo, "analysis_id": analysis, "attestation_type": "release",
             "repo_full_name": f"{tenant.name}/repository", "ref": "refs/tags/v1", "commit_sha": COMMIT,

@@ -139,7 +139,8 @@ SELECT set_eq(
         'auth.recovery_codes',
         'auth.refresh_tokens',
         'auth.session_revocations',
-        'auth.sessions'
+        'auth.sessions',
+        'integrations.inbound_secrets'
     ],
     'these tables have no policy that allows anything');
 SELECT is_empty(

@@ -33,6 +33,7 @@ SELECT set_eq(
                ('codeverify.max_concurrent_hashes', 'superuser'),
                ('codeverify.member_role', 'superuser'),
                ('codeverify.org_id', 'superuser'),
+               ('codeverify.clock', 'superuser'),
                ('codeverify.own_transactions', 'superuser'),
                ('codeverify.password_reset_lifetime', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),

@@ -56,7 +56,8 @@ SELECT set_eq(
         'audits.checkpoint_lanes',
         'audits.lanes',
         'auth.audit_logs',
-        'integrations.inbound_deliveries'
+        'integrations.inbound_deliveries',
+        'integrations.inbound_secrets'
     ],
     'org_id may be NULL in these tables only');
 

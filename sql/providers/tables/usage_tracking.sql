@@ -21,6 +21,8 @@ CREATE TABLE providers.usage_tracking (
     CONSTRAINT usage_tracking_requests_count_check CHECK (requests_count >= 0),
     CONSTRAINT usage_tracking_tokens_input_check CHECK (tokens_input >= 0),
     CONSTRAINT usage_tracking_tokens_output_check CHECK (tokens_output >= 0),
+    -- What has no week or month in the calendar would stop the metrics.
+    CONSTRAINT usage_tracking_date_check CHECK (date >= '1970-01-01' AND date < '10000-01-01'),
     -- NaN counts as greater than all numbers.
     CONSTRAINT usage_tracking_cost_usd_check CHECK (cost_usd >= 0 AND cost_usd < 'Infinity')
 ) PARTITION BY RANGE (date);

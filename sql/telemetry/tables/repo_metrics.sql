@@ -13,6 +13,7 @@ CREATE TABLE telemetry.repo_metrics (
     t4_novel_files       integer               NOT NULL DEFAULT 0,
     created_at           timestamptz           NOT NULL DEFAULT now(),
     updated_at           timestamptz           NOT NULL DEFAULT now(),
+    confidence_sum       numeric               NOT NULL DEFAULT 0,
     CONSTRAINT repo_metrics_pkey PRIMARY KEY (id),
     CONSTRAINT repo_metrics_org_id_repo_id_date_period_key UNIQUE (org_id, repo_id, date, period),
     CONSTRAINT repo_metrics_org_id_fkey FOREIGN KEY (org_id)
@@ -22,6 +23,8 @@ CREATE TABLE telemetry.repo_metrics (
     CONSTRAINT repo_metrics_files_analyzed_check CHECK (files_analyzed >= 0),
     CONSTRAINT repo_metrics_ai_files_check CHECK (ai_files BETWEEN 0 AND files_analyzed),
     CONSTRAINT repo_metrics_avg_ai_confidence_check CHECK (avg_ai_confidence BETWEEN 0 AND 1),
+    -- NaN counts as greater than all numbers.
+    CONSTRAINT repo_metrics_confidence_sum_check CHECK (confidence_sum BETWEEN 0 AND files_analyzed),
     CONSTRAINT repo_metrics_t1_boilerplate_files_check CHECK (t1_boilerplate_files >= 0),
     CONSTRAINT repo_metrics_t2_glue_files_check CHECK (t2_glue_files >= 0),
     CONSTRAINT repo_metrics_t3_core_files_check CHECK (t3_core_files >= 0),
@@ -40,7 +43,7 @@ COMMENT ON COLUMN telemetry.repo_metrics.date IS 'First day of the period, in UT
 COMMENT ON COLUMN telemetry.repo_metrics.period IS 'Length of the period.';
 COMMENT ON COLUMN telemetry.repo_metrics.org_id IS 'Organization that owns the repository.';
 COMMENT ON COLUMN telemetry.repo_metrics.files_analyzed IS 'Number of files attributed in the period.';
-COMMENT ON COLUMN telemetry.repo_metrics.ai_files IS 'Number of them that count as written by a model.';
+COMMENT ON COLUMN telemetry.repo_metrics.ai_files IS 'Number of them that count as written by a model: ai_confidence is at least the threshold of the repository.';
 COMMENT ON COLUMN telemetry.repo_metrics.avg_ai_confidence IS 'Mean of ai_confidence over them, 0 to 1; NULL when there were none.';
 COMMENT ON COLUMN telemetry.repo_metrics.t1_boilerplate_files IS 'Number of them in risk tier T1_boilerplate.';
 COMMENT ON COLUMN telemetry.repo_metrics.t2_glue_files IS 'Number of them in risk tier T2_glue.';
@@ -48,3 +51,4 @@ COMMENT ON COLUMN telemetry.repo_metrics.t3_core_files IS 'Number of them in ris
 COMMENT ON COLUMN telemetry.repo_metrics.t4_novel_files IS 'Number of them in risk tier T4_novel.';
 COMMENT ON COLUMN telemetry.repo_metrics.created_at IS 'When the row was created.';
 COMMENT ON COLUMN telemetry.repo_metrics.updated_at IS 'When the row was last changed; kept by a trigger.';
+COMMENT ON COLUMN telemetry.repo_metrics.confidence_sum IS 'Exact sum of ai_confidence over them, of which weeks and months are added up.';

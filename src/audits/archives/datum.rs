@@ -69,7 +69,8 @@ impl Row<'_, '_> {
             .collect())
     }
 
-    fn datum(&self, place: usize) -> Result<Option<Datum>> {
+    /// A value of any type, which the result keeps.
+    pub fn datum(&self, place: usize) -> Result<Option<Datum>> {
         self.0.get_datum_by_ordinal(place)
     }
 }

@@ -8,6 +8,9 @@ use uuid::Uuid;
 use crate::audits::encoding::{Entry, Hash};
 use crate::codeverify::segment::{self, Column, Error, Segment};
 
+/// Most entries of a segment, as audits.archive_segments has it.
+pub const MAX_ENTRIES: usize = 1_000;
+
 /// An entry that has left the table, or is about to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ArchivedEntry {

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::cursor::Cursor;
 use super::datum::Row;
-use super::entry::{self, ArchivedEntry, Run};
+use super::entry::{self, ArchivedEntry, Run, MAX_ENTRIES};
 use super::payload::recomputed_hash;
 use crate::audits::authority::{acting, Deed};
 use crate::audits::checkpoints::{self, tree::Edge};
@@ -17,7 +17,6 @@ use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::{run_script, update, update_one};
-use crate::codeverify::segment::MAX_ROWS;
 use crate::codeverify::snapshot::require_read_committed;
 use crate::tenancy::settings;
 use crate::tenancy::sql::to_datum;
@@ -276,7 +275,7 @@ impl<'a> Packer<'a> {
 
     fn push(&mut self, entry: ArchivedEntry) -> Result<(), Error> {
         self.check_link(&entry)?;
-        let full = self.waiting.len() >= MAX_ROWS
+        let full = self.waiting.len() >= MAX_ENTRIES
             || self.waiting_bytes.saturating_add(entry.size()) > SEGMENT_BYTES;
         let other = self
             .waiting

@@ -78,8 +78,12 @@ pub static TOTP_SECRET: Column = column!("auth", "users", "id", "totp_secret");
 /// Shared secrets of issuers of JSON Web Tokens.
 pub static JWT_SECRET: Column = column!("auth", "jwt_keys", "id", "secret_encrypted");
 
+/// Secrets that inbound deliveries are signed with.
+pub static INBOUND_SECRET: Column =
+    column!("integrations", "inbound_secrets", "id", "secret_encrypted");
+
 /// All of them.
-pub static COLUMNS: [&Column; 2] = [&TOTP_SECRET, &JWT_SECRET];
+pub static COLUMNS: [&Column; 3] = [&TOTP_SECRET, &JWT_SECRET, &INBOUND_SECRET];
 
 #[cfg(test)]
 mod tests {

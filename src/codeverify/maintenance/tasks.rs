@@ -12,8 +12,33 @@ pub struct Task {
     pub step: &'static str,
 }
 
+/// What a step did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub action: String,
+    pub detail: String,
+    /// Whether to take another one.
+    pub more: bool,
+}
+
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "retention",
+        due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.retire_rows($1) AS s",
+    },
+    Task {
+        name: "compression",
+        due: "SELECT s.parent::text FROM codeverify.list_compressible_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.compress_rows($1) AS s",
+    },
+    Task {
+        name: "indexes",
+        due: "SELECT DISTINCT u.parent::text FROM codeverify.list_unbuilt_indexes() AS u",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
+    },
+];
 
 #[cfg(test)]
 mod tests {

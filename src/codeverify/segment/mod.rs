@@ -25,10 +25,10 @@ use thiserror::Error;
 pub use column::Column;
 use column::{Reader, Writer};
 
-/// Most rows of a segment.
-pub const MAX_ROWS: usize = 1_000;
-/// Most columns of a segment.
-pub const MAX_COLUMNS: usize = 256;
+/// Most rows of a segment; those of the ledger have fewer.
+pub const MAX_ROWS: usize = 1 << 16;
+/// Most columns of a segment: more than two for each that a table can have.
+pub const MAX_COLUMNS: usize = 4_096;
 /// Most bytes that the content of a segment may have uncompressed.
 pub const MAX_CONTENT: usize = 1 << 30;
 

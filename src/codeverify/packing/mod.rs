@@ -1,0 +1,16 @@
+//! Rows of closed partitions in compressed segments.
+//!
+//! `block`, `summary`, `words` and `terms` are pure; `datum` goes between them and the server's values, `writing`
+//! makes segments of a table's rows, `stored` reads one, `rows` gives its rows to SQL, and `logs` searches those of
+//! observability.logs.
+
+mod block;
+mod datum;
+mod logs;
+mod rows;
+pub mod sql;
+mod stored;
+mod summary;
+mod terms;
+mod words;
+mod writing;

@@ -1,0 +1,71 @@
+//! Functions of schema codeverify; their comments are in sql/codeverify/packing.sql. Nobody but codeverify_owner may
+//! call those of this file: what they are given says whose rows are read.
+
+use pgrx::datum::TimestampWithTimeZone;
+use pgrx::pg_sys;
+use pgrx::prelude::*;
+use pgrx::JsonB;
+use serde_json::json;
+
+use super::logs;
+use super::stored::{read_block, span_of};
+use super::summary::summarize;
+use super::writing::{self, Task};
+use crate::codeverify::owner::as_owner;
+use crate::codeverify::raise::or_raise;
+use crate::tenancy::sql::from_datum;
+
+extension_sql_file!(
+    "../../../sql/codeverify/packing.sql",
+    name = "codeverify_packing",
+    requires = [write_segments, describe_segment, "tenancy_functions"]
+);
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.write_segments(relation regclass, source regclass, key text, condition text, \
+           period_start timestamptz, period_end timestamptz, has_organizations boolean, keeps_gone boolean, total bigint) \
+           RETURNS jsonb VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+#[allow(clippy::too_many_arguments)]
+fn write_segments(
+    relation: pg_sys::Oid,
+    source: pg_sys::Oid,
+    key: String,
+    condition: String,
+    period_start: TimestampWithTimeZone,
+    period_end: TimestampWithTimeZone,
+    has_organizations: bool,
+    keeps_gone: bool,
+    total: i64,
+) -> JsonB {
+    let task = Task {
+        relation,
+        source,
+        key,
+        condition,
+        period_start,
+        period_end,
+        has_organizations,
+        keeps_gone,
+        total,
+    };
+    JsonB(or_raise(as_owner(|| writing::write(&task))))
+}
+
+/// What the row of codeverify.packed_segments should say of a segment, from what is in it.
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.describe_segment(segment uuid, key text, is_of_logs boolean) \
+           RETURNS jsonb STABLE STRICT PARALLEL UNSAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn describe_segment(segment: pgrx::Uuid, key: &str, is_of_logs: bool) -> JsonB {
+    let block = or_raise(as_owner(|| read_block(from_datum(segment))));
+    let span = block.column(key).and_then(span_of);
+    let words = is_of_logs.then(|| logs::words_of(&block)).flatten();
+    JsonB(json!({
+        "rows": block.rows(),
+        "min_ts": span.map(|(least, _)| least),
+        "max_ts": span.map(|(_, greatest)| greatest),
+        "summary": summarize(&block),
+        "words": words.map(hex::encode),
+    }))
+}

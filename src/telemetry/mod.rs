@@ -1,0 +1,3 @@
+//! Events, attribution and metrics of code. The logic is in sql/telemetry/.
+
+mod sql;
