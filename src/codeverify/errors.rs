@@ -224,6 +224,10 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC093", "not_for_its_owner"),
     ("VC095", "unknown_maintenance"),
     ("VC096", "maintenance_unavailable"),
+    ("VC100", "not_an_array_of_logs"),
+    ("VC101", "arrays_differ_in_length"),
+    ("VC102", "invalid_log_query"),
+    ("VC103", "log_search_cut"),
     ("VC105", "segment_damaged"),
     ("VC106", "not_packable"),
     ("VC107", "not_unpackable"),
@@ -237,10 +241,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC120", "events_are_final"),
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
-    ("VC100", "not_an_array_of_logs"),
-    ("VC101", "arrays_differ_in_length"),
-    ("VC102", "invalid_log_query"),
-    ("VC103", "log_search_cut"),
 ];
 
 impl Error {
