@@ -39,6 +39,8 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "tenancy/tables/organizations.sql",
     "codeverify/tables/partition_sets.sql",
     "codeverify/tables/maintenance_tasks.sql",
+    "codeverify/tables/report_refreshes.sql",
+    "codeverify/tables/metric_refreshes.sql",
     "codeverify/tables/clean_up_settings.sql",
     "codeverify/tables/packed_segments.sql",
     "auth/tables/users.sql",
@@ -160,6 +162,9 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "scm/views.sql",
     "analysis/views.sql",
     "observability/views.sql",
+    "analysis/reports.sql",
+    "telemetry/reports.sql",
+    "observability/reports.sql",
     "audits/views/statistics.sql",
     "audits/views/size_report.sql",
     "audits/views/tracked_tables.sql",
@@ -181,6 +186,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/reports.sql",
+    "codeverify/metric_refreshes.sql",
     "codeverify/partition_closing.sql",
     "codeverify/retention.sql",
     "codeverify/monitoring.sql",
@@ -239,7 +246,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
 /// A relation or type that deployment makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deployed {
-    /// TABLE, VIEW or TYPE.
+    /// TABLE, VIEW, MATERIALIZED VIEW or TYPE.
     pub kind: &'static str,
     /// Schema-qualified name.
     pub name: String,
@@ -250,6 +257,7 @@ pub fn deployed_objects() -> Vec<Deployed> {
     let creations = [
         ("CREATE TABLE ", "TABLE"),
         ("CREATE VIEW ", "VIEW"),
+        ("CREATE MATERIALIZED VIEW ", "MATERIALIZED VIEW"),
         ("CREATE TYPE ", "TYPE"),
     ];
     DEPLOYED
@@ -371,6 +379,10 @@ mod tests {
         assert_eq!(find("analysis.findings")[0].kind, "TABLE");
         assert_eq!(find("tenancy.member_role")[0].kind, "TYPE");
         assert_eq!(find("tenancy.coverage")[0].kind, "VIEW");
+        assert_eq!(
+            find("telemetry.stored_events_by_week")[0].kind,
+            "MATERIALIZED VIEW"
+        );
         assert_eq!(find("observability.logs").len(), 1);
         assert!(find("observability.logs_default").is_empty());
         assert!(
