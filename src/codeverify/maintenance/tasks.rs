@@ -22,11 +22,23 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[Task {
-    name: "clean_up",
-    due: "SELECT t FROM codeverify.list_due_clean_ups() AS t",
-    step: "SELECT action, detail, more FROM codeverify.clean_up($1)",
-}];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "clean_up",
+        due: "SELECT t FROM codeverify.list_due_clean_ups() AS t",
+        step: "SELECT action, detail, more FROM codeverify.clean_up($1)",
+    },
+    Task {
+        name: "organizations",
+        due: "SELECT d.id::text FROM tenancy.deleted_organizations AS d ORDER BY d.deleted_at",
+        step: "SELECT action, detail, more FROM tenancy.finish_deletion($1)",
+    },
+    Task {
+        name: "ledger",
+        due: "SELECT t FROM audits.list_due_upkeep() AS t",
+        step: "SELECT action, detail, more FROM audits.do_upkeep($1)",
+    },
+];
 
 #[cfg(test)]
 mod tests {
