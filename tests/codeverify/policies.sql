@@ -139,7 +139,8 @@ SELECT set_eq(
         'auth.refresh_tokens',
         'auth.session_revocations',
         'auth.sessions',
-        'integrations.inbound_secrets'
+        'integrations.inbound_secrets',
+        'tenancy.deleted_organizations'
     ],
     'these tables have no policy that allows anything');
 SELECT is_empty(
