@@ -28,6 +28,28 @@ $function$;
 COMMENT ON FUNCTION codeverify.list_maintenance_targets() IS
     'Everything that maintenance knows as a target, whether or not there is anything to do for it.';
 
+CREATE FUNCTION codeverify.find_cron_schema()
+RETURNS name
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT n.nspname
+    FROM pg_catalog.pg_extension AS e
+    JOIN pg_catalog.pg_depend AS d
+        ON d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+        AND d.refobjid = e.oid
+        AND d.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass
+        AND d.deptype = 'e'
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = d.objid
+    WHERE e.extname = 'pg_cron'
+      AND n.nspname = 'cron'
+$function$;
+COMMENT ON FUNCTION codeverify.find_cron_schema() IS
+    'The schema of the extension pg_cron, and not just some schema of that name; NULL where it is not installed.';
+GRANT EXECUTE ON FUNCTION codeverify.find_cron_schema()
+TO codeverify_admin;
+
 CREATE FUNCTION codeverify.schedule(cron text DEFAULT '*/15 * * * *')
 RETURNS text
 LANGUAGE plpgsql
@@ -37,6 +59,7 @@ AS $function$
 DECLARE
     job_name constant text := pg_catalog.format('codeverify.maintain() in %s', pg_catalog.current_database());
     command constant text := 'SELECT * FROM codeverify.maintain()';
+    cron_schema constant name := codeverify.find_cron_schema();
     cron_database text;
     job bigint;
 BEGIN
@@ -45,8 +68,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value',
                   HINT = 'Give five fields, as in */15 * * * *: minute, hour, day of month, month, day of week.';
     END IF;
-    -- The extension, and not just some schema of that name.
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+    IF cron_schema IS NULL THEN
         BEGIN
             cron_database := nullif(pg_catalog.current_setting('cron.database_name', true), '');
         EXCEPTION WHEN insufficient_privilege THEN
@@ -67,7 +89,7 @@ BEGIN
                       job_name, cron, command, pg_catalog.current_database());
     END IF;
     -- A job of this name that the same login has made gets the new schedule.
-    EXECUTE 'SELECT cron.schedule($1, $2, $3)'
+    EXECUTE pg_catalog.format('SELECT %I.schedule($1, $2, $3)', cron_schema)
     INTO job
     USING job_name, cron, command;
     RETURN pg_catalog.format('job %s runs %s as %s at %s', job, job_name, current_user, cron);
@@ -85,15 +107,17 @@ VOLATILE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    cron_schema constant name := codeverify.find_cron_schema();
     removed bigint;
 BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_extension AS e WHERE e.extname = 'pg_cron') THEN
+    IF cron_schema IS NULL THEN
         RETURN 0;
     END IF;
-    EXECUTE
-        'SELECT count(cron.unschedule(j.jobid))
-        FROM cron.job AS j
-        WHERE j.jobname = $1 AND j.database = pg_catalog.current_database()'
+    EXECUTE pg_catalog.format(
+        'SELECT count(%1$I.unschedule(j.jobid))
+        FROM %1$I.job AS j
+        WHERE j.jobname = $1 AND j.database = pg_catalog.current_database()',
+        cron_schema)
     INTO removed
     USING pg_catalog.format('codeverify.maintain() in %s', pg_catalog.current_database());
     RETURN removed;

@@ -61,19 +61,20 @@ const SETTINGS_OF_OWNERS: [(&CStr, &CStr); 7] = [
 /// has put there to be run (triggers, defaults, index expressions) has the owner's rights, cannot become anybody
 /// else, leaves nothing behind in the session, and is not taken for work of the extension.
 ///
-/// codeverify_owner must be allowed to be that owner. A superuser's table is refused: nothing runs with such rights
-/// because of what stands in a table.
-///
 /// If `work` ends in an error, the (sub)transaction that PostgreSQL aborts restores all.
 pub fn as_owner_of<T>(table: pg_sys::Oid, work: impl FnOnce() -> T) -> Result<T, Error> {
-    let owner = acceptable_owner(table)?;
+    Ok(as_role(owner_for(table)?, work))
+}
+
+/// The same for a role that `owner_for` has found.
+pub fn as_role<T>(role: pg_sys::Oid, work: impl FnOnce() -> T) -> T {
     let mut caller = pg_sys::InvalidOid;
     let mut security_context: c_int = 0;
     // SAFETY: as in as_owner().
     let nest_level = unsafe {
         pg_sys::GetUserIdAndSecContext(&mut caller, &mut security_context);
         pg_sys::SetUserIdAndSecContext(
-            owner,
+            role,
             security_context
                 | pg_sys::SECURITY_LOCAL_USERID_CHANGE as c_int
                 | pg_sys::SECURITY_RESTRICTED_OPERATION as c_int,
@@ -90,20 +91,21 @@ pub fn as_owner_of<T>(table: pg_sys::Oid, work: impl FnOnce() -> T) -> Result<T,
         pg_sys::AtEOXact_GUC(true, nest_level);
         pg_sys::SetUserIdAndSecContext(caller, security_context);
     }
-    Ok(result)
+    result
 }
 
-/// Who owns a table, if codeverify_owner may act for them.
-pub fn acceptable_owner(table: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
+/// Who owns a table, if the current role may have things done as them: codeverify_owner for itself and for those
+/// whose member it is, other roles too for those that they are members of. A superuser's table only a superuser
+/// has worked on, since what stands in it would run with all rights.
+pub fn owner_for(table: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
     // SAFETY: catalog look-ups; names are palloc'd C strings.
     unsafe {
+        let caller = pg_sys::GetUserId();
         let us = pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), false);
         let owner = owner_of(table);
-        if owner == us {
-            return Ok(owner);
-        }
         let superuser = pg_sys::superuser_arg(owner);
-        if !superuser && pg_sys::is_member_of_role_nosuper(us, owner) {
+        let may = |member| pg_sys::is_member_of_role_nosuper(member, owner);
+        if owner == us || pg_sys::superuser_arg(caller) || !superuser && (may(us) || may(caller)) {
             return Ok(owner);
         }
         let name = |text: *mut std::ffi::c_char| {

@@ -3,6 +3,7 @@
 use pgrx::pg_sys;
 
 use super::caught::{catch, Caught};
+use super::query::run_script;
 
 /// Why work was undone.
 #[derive(Debug)]
@@ -36,6 +37,24 @@ pub fn try_to<T>(work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
 /// Does `work`, and undoes what it wrote unless `keeps`. An error goes on.
 pub fn keep_if<T>(keeps: bool, work: impl FnOnce() -> T) -> T {
     enclose(keeps, work).unwrap_or_else(|error| error.rethrow())
+}
+
+/// How long to let others pass before another attempt, in milliseconds.
+const PAUSES: [u32; 5] = [50, 100, 200, 400, 800];
+
+/// Does `work`, again after a while when somebody else held a lock for too long. The last failure goes on, as does
+/// every other error.
+pub fn patiently(work: impl Fn()) {
+    for pause in PAUSES {
+        match enclose(true, &work) {
+            Ok(()) => return,
+            Err(error) if error.is_busy() => {
+                run_script(&format!("SELECT pg_catalog.pg_sleep({pause} / 1000.0)"));
+            }
+            Err(error) => error.rethrow(),
+        }
+    }
+    work();
 }
 
 /// As PL/pgSQL does for a block with EXCEPTION: the subtransaction is ended on every way out, so that whoever

@@ -142,7 +142,7 @@ SELECT is(
         to_char(date_trunc('month', now() AT TIME ZONE 'UTC'), 'YYYY-MM-DD'),
         to_char(date_trunc('month', now() AT TIME ZONE 'UTC') + interval '1 month', 'YYYY-MM-DD')),
     'months of a date begin on the first');
-SELECT throws_ok($$SELECT codeverify.create_partitions('tap.by_day', 'week', 0, 1)$$, '22023', NULL, 'there are days and months only');
+SELECT throws_ok($$SELECT codeverify.create_partitions('tap.by_day', 'year', 0, 1)$$, '22023', NULL, 'there are days, weeks and months only');
 SELECT throws_ok($$SELECT codeverify.create_partitions('tap.by_day', 'day; DROP TABLE x', 0, 1)$$, '22023', NULL, 'whatever else is said');
 SELECT throws_ok($$SELECT codeverify.create_partitions('auth.users', 'day', 0, 1)$$, '42809', NULL, 'the table must be partitioned');
 

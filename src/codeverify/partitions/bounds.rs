@@ -87,7 +87,7 @@ unsafe fn read(description: pg_sys::PartitionDesc, is_date: bool) -> Vec<Partiti
 }
 
 /// The midnight in UTC on which a day begins. Dates go further than times, and have infinities too.
-fn time_of_date(days: i32) -> i64 {
+pub fn time_of_date(days: i32) -> i64 {
     match days {
         i32::MIN => i64::MIN,
         i32::MAX => i64::MAX,

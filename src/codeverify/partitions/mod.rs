@@ -1,4 +1,7 @@
-//! Partition sets: what SQL cannot do about them.
+//! Partition sets: what SQL cannot do about them. `period` is pure; the others are glue.
 
 mod bounds;
+mod making;
+mod period;
+mod rows;
 pub mod sql;

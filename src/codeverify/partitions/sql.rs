@@ -4,14 +4,26 @@
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::prelude::*;
 
-use super::bounds;
+use super::period::{self, Period, Range};
+use super::{bounds, making};
+use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner_of;
 use crate::codeverify::raise::or_raise;
 
 extension_sql_file!(
     "../../../sql/codeverify/partition_sets.sql",
     name = "codeverify_partition_sets",
-    requires = [list_set_partitions, run_as_owner_of]
+    requires = [list_set_partitions, run_as_owner_of, find_missing_partition]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/partition_making.sql",
+    name = "codeverify_partition_making",
+    requires = [
+        make_partition,
+        "codeverify_partition_sets",
+        "codeverify_functions",
+        "tenancy_isolation"
+    ]
 );
 
 #[pg_extern(
@@ -65,4 +77,68 @@ fn run_counting(statement: &str) -> i64 {
         })
     })
     .unwrap_or_report()
+}
+
+#[pg_extern(sql = "CREATE FUNCTION codeverify.find_missing_partition( \
+               parent regclass, period text, premake integer, since timestamptz, at timestamptz) \
+           RETURNS TABLE (ahead timestamptz, behind timestamptz, horizon timestamptz, partitions integer) \
+           STABLE STRICT PARALLEL SAFE ROWS 1 LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';")]
+#[allow(clippy::type_complexity)]
+fn find_missing_partition(
+    parent: pg_sys::Oid,
+    period: &str,
+    premake: i32,
+    since: TimestampWithTimeZone,
+    at: TimestampWithTimeZone,
+) -> TableIterator<
+    'static,
+    (
+        name!(ahead, Option<TimestampWithTimeZone>),
+        name!(behind, Option<TimestampWithTimeZone>),
+        name!(horizon, Option<TimestampWithTimeZone>),
+        name!(partitions, i32),
+    ),
+> {
+    let period = or_raise(parse(period));
+    let premake = u32::try_from(premake).unwrap_or(0);
+    let taken: Option<Vec<Range>> =
+        bounds::list(parent).map(|list| list.into_iter().filter_map(|p| p.bounds).collect());
+    let found = taken.and_then(|taken| {
+        let missing =
+            period::find_missing(&taken, period, premake, since.into_inner(), at.into_inner())?;
+        Some((missing, i32::try_from(taken.len()).unwrap_or(i32::MAX)))
+    });
+    TableIterator::new(found.into_iter().map(|(missing, partitions)| {
+        (
+            missing.ahead.and_then(to_time),
+            missing.behind.and_then(to_time),
+            to_time(missing.horizon),
+            partitions,
+        )
+    }))
+}
+
+fn parse(period: &str) -> Result<Period, Error> {
+    Period::parse(period).ok_or_else(|| Error::NotAPeriod {
+        period: period.to_owned(),
+    })
+}
+
+#[pg_extern(sql = "CREATE FUNCTION codeverify.make_partition( \
+               parent regclass, period text, at timestamptz) \
+           RETURNS TABLE (partition text, moved bigint) \
+           VOLATILE STRICT PARALLEL UNSAFE ROWS 1 LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';")]
+fn make_partition(
+    parent: pg_sys::Oid,
+    period: &str,
+    at: TimestampWithTimeZone,
+) -> TableIterator<'static, (name!(partition, String), name!(moved, i64))> {
+    let period = or_raise(parse(period));
+    let made = or_raise(making::make(parent, period, at.into_inner()));
+    TableIterator::new(made.into_iter().map(|made| {
+        (
+            made.partition,
+            i64::try_from(made.moved).unwrap_or(i64::MAX),
+        )
+    }))
 }

@@ -1,0 +1,640 @@
+-- Making partitions. codeverify.make_partition() does the steps; what each consists of is put together here.
+
+COMMENT ON FUNCTION codeverify.find_missing_partition(regclass, text, integer, timestamptz, timestamptz) IS
+    'What a set lacks at a time: the first time from the current period on without a partition (ahead), one in the last earlier period without (behind; none before "since" or the oldest partition), the end of the last period that is to be there (horizon), and how many partitions there are. No row for a table that is no set.';
+
+COMMENT ON FUNCTION codeverify.make_partition(regclass, text, timestamptz) IS
+    'Makes the partition of a set for the day, week or month (UTC) that a time is in, as far as its neighbours leave room, with the rows that DEFAULT has for it, in one transaction; no row when the time has a partition. Runs as the table''s owner. Writers of other partitions go on; whoever writes to DEFAULT waits, and readers of DEFAULT wait for the last moment of it. Waits half a second at a time for locks. Raises VC092 for a table that is no set, VC093 when codeverify_owner may not act for the owner, and lock_not_available.';
+
+CREATE FUNCTION codeverify.find_sibling(parent regclass, besides regclass)
+RETURNS regclass
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- The latest, DEFAULT when it is the only one.
+    SELECT l.partition
+    FROM codeverify.list_set_partitions(parent) AS l
+    JOIN pg_catalog.pg_class AS c ON c.oid = l.partition
+    WHERE l.partition IS DISTINCT FROM besides
+      AND c.relkind = 'r'
+    ORDER BY l.is_default, l.lower_bound DESC
+    LIMIT 1
+$function$;
+COMMENT ON FUNCTION codeverify.find_sibling(regclass, regclass) IS
+    'The partition of a set that a new one takes after in what the table itself does not have.';
+
+CREATE FUNCTION codeverify.list_storage_parameters(relation regclass)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT pg_catalog.string_agg(
+        pg_catalog.format('%s = %L', o.prefix || pg_catalog.split_part(o.option, '=', 1),
+                          pg_catalog.substr(o.option, pg_catalog.strpos(o.option, '=') + 1)),
+        ', ' ORDER BY o.prefix, o.option)
+    FROM (
+        SELECT '' AS prefix, pg_catalog.unnest(c.reloptions) AS option
+        FROM pg_catalog.pg_class AS c
+        WHERE c.oid = relation
+        UNION ALL
+        SELECT 'toast.', pg_catalog.unnest(t.reloptions)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_class AS t ON t.oid = c.reltoastrelid
+        WHERE c.oid = relation
+    ) AS o
+$function$;
+COMMENT ON FUNCTION codeverify.list_storage_parameters(regclass) IS
+    'The storage parameters of a table and of its TOAST table, as WITH (...) takes them; NULL for none.';
+
+CREATE FUNCTION codeverify.plan_partition(
+    parent regclass,
+    lower_bound timestamptz,
+    upper_bound timestamptz,
+    period text)
+RETURNS TABLE (
+    partition text,
+    default_partition oid,
+    key_column text,
+    key_type regtype,
+    creation text,
+    attachment text)
+LANGUAGE plpgsql
+STABLE
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- Bounds are UTC midnights whatever the session's time zone is.
+    lower_utc timestamp := lower_bound AT TIME ZONE 'UTC';
+    upper_utc timestamp := upper_bound AT TIME ZONE 'UTC';
+    target record;
+    table_name name;
+    bound_format text;
+    parameters text;
+BEGIN
+    SELECT n.nspname, c.relname, a.attname, a.atttypid, s.spcname, p.partdefid,
+           pg_catalog.format('%I.%I', n.nspname, c.relname) AS name
+    INTO STRICT target
+    FROM pg_catalog.pg_partitioned_table AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partrelid
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+    LEFT JOIN pg_catalog.pg_tablespace AS s ON s.oid = c.reltablespace
+    WHERE p.partrelid = parent;
+
+    -- What fills only a part of its period is named after the day that it begins on.
+    table_name := tenancy.name_after(target.relname, pg_catalog.to_char(
+        lower_utc,
+        CASE
+            WHEN period = 'month' THEN 'YYYY_MM'
+            WHEN lower_utc = pg_catalog.date_trunc('day', lower_utc) THEN 'YYYY_MM_DD'
+            ELSE 'YYYY_MM_DD_HH24MI'
+        END));
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE n.nspname = target.nspname
+          AND c.relname = table_name)
+    THEN
+        RAISE EXCEPTION '%.% has the name of a partition of % and is none', target.nspname, table_name, target.name
+            USING ERRCODE = 'duplicate_table',
+                  HINT = 'Rename it, or attach it as that partition.';
+    END IF;
+
+    bound_format := CASE target.atttypid
+        WHEN 'pg_catalog.date'::regtype THEN 'YYYY-MM-DD'
+        ELSE 'YYYY-MM-DD HH24:MI:SS.US"+00"'
+    END;
+    IF lower_utc = pg_catalog.date_trunc('day', lower_utc) AND upper_utc = pg_catalog.date_trunc('day', upper_utc)
+       AND target.atttypid <> 'pg_catalog.date'::regtype
+    THEN
+        bound_format := 'YYYY-MM-DD 00:00:00+00';
+    END IF;
+    parameters := codeverify.list_storage_parameters(codeverify.find_sibling(parent, NULL));
+
+    partition := pg_catalog.format('%I.%I', target.nspname, table_name);
+    default_partition := nullif(target.partdefid, 0);
+    key_column := target.attname;
+    key_type := target.atttypid;
+    creation := pg_catalog.concat_ws(
+        ' ',
+        pg_catalog.format('CREATE TABLE %s (LIKE %s INCLUDING ALL EXCLUDING IDENTITY)', partition, target.name),
+        'WITH (' || parameters || ')',
+        'TABLESPACE ' || pg_catalog.quote_ident(target.spcname));
+    attachment := pg_catalog.format(
+        'ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%L) TO (%L)',
+        target.name, partition, pg_catalog.to_char(lower_utc, bound_format), pg_catalog.to_char(upper_utc, bound_format));
+    RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.plan_partition(regclass, timestamptz, timestamptz, text) IS
+    'Name and statements for a new partition between two times: <table>_2026_01 for a whole month, and otherwise <table>_2026_01_31 after its first day. Raises duplicate_table when another table has the name.';
+
+CREATE FUNCTION codeverify.replica_identity_clause(relation regclass)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT 'REPLICA IDENTITY ' || CASE c.relreplident
+        WHEN 'f' THEN 'FULL'
+        WHEN 'n' THEN 'NOTHING'
+        WHEN 'i' THEN coalesce(
+            'USING INDEX ' || (
+                SELECT pg_catalog.quote_ident(x.relname)
+                FROM pg_catalog.pg_index AS i
+                JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+                WHERE i.indrelid = c.oid AND i.indisreplident),
+            'DEFAULT')
+        ELSE 'DEFAULT'
+    END
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = relation
+$function$;
+COMMENT ON FUNCTION codeverify.replica_identity_clause(regclass) IS
+    'The replica identity that a table has, as ALTER TABLE takes it.';
+
+CREATE FUNCTION codeverify.name_like_sibling(object_name name, sibling_name name, new_name name)
+RETURNS name
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT CASE
+        WHEN pg_catalog.starts_with(object_name::text, sibling_name::text || '_')
+        THEN tenancy.name_after(new_name, pg_catalog.substr(object_name::text, pg_catalog.length(sibling_name::text) + 2))
+        ELSE object_name
+    END
+$function$;
+COMMENT ON FUNCTION codeverify.name_like_sibling(name, name, name) IS
+    'The name for a copy of a policy or trigger on another table: <table>_<rest> goes after the other table, any other name stays.';
+
+CREATE FUNCTION codeverify.list_grant_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- What default privileges of the database or the owner have given comes first, and goes.
+    SELECT s.statement
+    FROM (
+        SELECT DISTINCT 1 AS place, pg_catalog.format('REVOKE ALL ON %s FROM %s', target, g.name) AS statement
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+        CROSS JOIN LATERAL (
+            SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+        ) AS g (name)
+        WHERE c.oid = target
+          AND a.grantee <> c.relowner
+        UNION ALL
+        SELECT 2, pg_catalog.format(
+            'GRANT %s ON %s TO %s%s',
+            pg_catalog.string_agg(p.privilege, ', '), target, g.name,
+            CASE WHEN p.is_grantable THEN ' WITH GRANT OPTION' END)
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT a.privilege_type AS privilege, a.grantee, a.is_grantable
+            FROM pg_catalog.aclexplode(c.relacl) AS a
+            UNION ALL
+            SELECT pg_catalog.format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable
+            FROM pg_catalog.pg_attribute AS t
+            CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) AS a
+            WHERE t.attrelid = source
+              AND NOT t.attisdropped
+        ) AS p
+        CROSS JOIN LATERAL (
+            SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.grantee)) END
+        ) AS g (name)
+        WHERE c.oid = source
+          AND p.grantee <> c.relowner
+        GROUP BY g.name, p.is_grantable
+    ) AS s
+    ORDER BY s.place
+$function$;
+COMMENT ON FUNCTION codeverify.list_grant_statements(regclass, regclass) IS
+    'What gives a table the grants of another, and takes those that it has. Without another table (NULL) it gives none.';
+
+CREATE FUNCTION codeverify.list_policy_statements(source regclass, target regclass, isolation_only boolean)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 10
+SET search_path = pg_catalog, pg_temp
+SET quote_all_identifiers = off
+AS $function$
+    SELECT pg_catalog.format('ALTER TABLE %s %s ROW LEVEL SECURITY', target, o.option)
+    FROM pg_catalog.pg_class AS c
+    CROSS JOIN LATERAL (VALUES ('ENABLE', c.relrowsecurity), ('FORCE', c.relforcerowsecurity)) AS o (option, is_on)
+    WHERE c.oid = source
+      AND o.is_on
+    UNION ALL
+    SELECT s.statement
+    FROM pg_catalog.pg_policy AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    JOIN pg_catalog.pg_class AS t ON t.oid = target
+    CROSS JOIN LATERAL (
+        SELECT codeverify.name_like_sibling(p.polname, c.relname, t.relname)
+    ) AS n (name)
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.concat_ws(
+            ' ',
+            pg_catalog.format('CREATE POLICY %I ON %s', n.name, target),
+            CASE WHEN NOT p.polpermissive THEN 'AS RESTRICTIVE' END,
+            'FOR ' || CASE p.polcmd WHEN 'r' THEN 'SELECT' WHEN 'a' THEN 'INSERT' WHEN 'w' THEN 'UPDATE' WHEN 'd' THEN 'DELETE' ELSE 'ALL' END,
+            'TO ' || (
+                SELECT pg_catalog.string_agg(CASE r.role WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(r.role)) END, ', ')
+                FROM pg_catalog.unnest(p.polroles) AS r (role)),
+            'USING (' || pg_catalog.pg_get_expr(p.polqual, p.polrelid) || ')',
+            'WITH CHECK (' || pg_catalog.pg_get_expr(p.polwithcheck, p.polrelid) || ')')
+        UNION ALL
+        SELECT pg_catalog.format('COMMENT ON POLICY %I ON %s IS %L', n.name, target, d.description)
+        FROM pg_catalog.obj_description(p.oid, 'pg_policy') AS d (description)
+        WHERE d.description IS NOT NULL
+    ) AS s (statement)
+    WHERE p.polrelid = source
+      AND (NOT isolation_only OR EXISTS (
+          SELECT
+          FROM pg_catalog.pg_attribute AS a
+          WHERE a.attrelid = source
+            AND a.attnum > 0
+            AND tenancy.is_isolating_policy(p.oid, a.attname)))
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_catalog.pg_policy AS o
+          WHERE o.polrelid = target
+            AND o.polname = n.name)
+$function$;
+COMMENT ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) IS
+    'What gives a table the row security and the policies of another, or of these only the one that isolates by organization. Policies that it has are left out.';
+
+CREATE FUNCTION codeverify.list_capture_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 8
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Their arguments name columns with the numbers that they have in the table.
+    SELECT s.statement
+    FROM pg_catalog.pg_trigger AS g
+    CROSS JOIN LATERAL (
+        SELECT pg_catalog.format(
+            'CREATE TRIGGER %I AFTER %s ON %s %s FOR EACH STATEMENT EXECUTE FUNCTION audits.record_changes(%s)',
+            g.tgname,
+            CASE g.tgtype & 60 WHEN 4 THEN 'INSERT' WHEN 8 THEN 'DELETE' WHEN 16 THEN 'UPDATE' ELSE 'TRUNCATE' END,
+            target,
+            CASE WHEN g.tgoldtable IS NOT NULL OR g.tgnewtable IS NOT NULL
+                THEN 'REFERENCING'
+                     || coalesce(' OLD TABLE AS ' || pg_catalog.quote_ident(g.tgoldtable), '')
+                     || coalesce(' NEW TABLE AS ' || pg_catalog.quote_ident(g.tgnewtable), '')
+            END,
+            (
+                SELECT pg_catalog.string_agg(
+                    pg_catalog.quote_literal(pg_catalog.format('%s=%s:%s', pg_catalog.split_part(v.argument, '=', 1), a.attnum, a.attname)),
+                    ', ' ORDER BY m.place)
+                -- Each ends with a zero byte.
+                FROM pg_catalog.regexp_matches(pg_catalog.encode(g.tgargs, 'hex'), '((?:(?!00)..)+)00', 'g')
+                    WITH ORDINALITY AS m (digits, place)
+                CROSS JOIN LATERAL (
+                    SELECT pg_catalog.convert_from(pg_catalog.decode(m.digits[1], 'hex'), 'UTF8')
+                ) AS v (argument)
+                JOIN pg_catalog.pg_attribute AS a
+                    ON a.attrelid = target
+                    AND a.attname = pg_catalog.substr(v.argument, pg_catalog.strpos(v.argument, ':') + 1)
+            ))
+        UNION ALL
+        SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, target, d.description)
+        FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (description)
+        WHERE d.description IS NOT NULL
+    ) AS s (statement)
+    WHERE g.tgrelid = source
+      AND g.tgfoid = 'audits.record_changes()'::regprocedure
+$function$;
+COMMENT ON FUNCTION codeverify.list_capture_statements(regclass, regclass) IS
+    'What tracks a table as another is tracked: the triggers of audits.track(), for the same columns by name.';
+
+CREATE FUNCTION codeverify.list_statistics_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', target, o.attname, o.attstattarget)
+    FROM pg_catalog.pg_attribute AS o
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = target AND a.attname = o.attname
+    WHERE o.attrelid = source
+      AND o.attnum > 0
+      AND NOT o.attisdropped
+      AND o.attstattarget >= 0
+      AND a.attstattarget <> o.attstattarget
+$function$;
+COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
+    'What gives the columns of a table the statistics targets that they have in another.';
+
+CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
+RETURNS TABLE (statement text, needs_codeverify boolean)
+LANGUAGE plpgsql
+STABLE
+ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- Nothing is executed here; names and values are quoted where the statements are put together.
+    sibling regclass := codeverify.find_sibling(parent, partition);
+    is_ours boolean := (
+        SELECT pg_catalog.pg_get_userbyid(c.relowner) = 'codeverify_owner' FROM pg_catalog.pg_class AS c WHERE c.oid = parent);
+BEGIN
+    -- Our rows are reached through the table. Where others' partitions are reached by themselves, so is this one.
+    RETURN QUERY
+    SELECT l.statement, false
+    FROM codeverify.list_grant_statements(CASE WHEN NOT is_ours THEN sibling END, partition) AS l (statement);
+
+    -- Our partitions have no grants, so what isolates them is all that they need. A partition of the ledger has got
+    -- it by being attached.
+    RETURN QUERY
+    SELECT l.statement, false
+    FROM codeverify.list_policy_statements(parent, partition, is_ours) AS l (statement);
+
+    RETURN QUERY
+    SELECT l.statement, false
+    FROM codeverify.list_statistics_statements(parent, partition) AS l (statement);
+    -- The expressions of indexes have statistics of their own.
+    RETURN QUERY
+    SELECT pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', x.inhrelid::regclass, o.attnum, o.attstattarget), false
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_inherits AS x ON x.inhrelid = i.indexrelid
+    JOIN pg_catalog.pg_attribute AS o ON o.attrelid = x.inhparent
+    WHERE i.indrelid = partition
+      AND o.attstattarget >= 0;
+
+    -- Of the table where it says anything, else of the sibling, whose index is a partition of the same one as this
+    -- table's.
+    RETURN QUERY
+    SELECT pg_catalog.format('ALTER TABLE %s %s', partition, c.clause), false
+    FROM (
+        SELECT 1 AS place, codeverify.replica_identity_clause(p.oid) AS clause
+        FROM pg_catalog.pg_class AS p
+        WHERE p.oid = parent
+          AND p.relreplident IN ('f', 'n')
+        UNION ALL
+        SELECT 2, 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
+        FROM pg_catalog.pg_index AS o
+        JOIN pg_catalog.pg_inherits AS h ON h.inhparent = o.indexrelid
+        JOIN pg_catalog.pg_index AS i ON i.indexrelid = h.inhrelid AND i.indrelid = partition
+        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+        WHERE o.indrelid = parent
+          AND o.indisreplident
+        UNION ALL
+        SELECT 3, codeverify.replica_identity_clause(s.oid)
+        FROM pg_catalog.pg_class AS s
+        WHERE s.oid = sibling
+          AND s.relreplident IN ('f', 'n')
+        UNION ALL
+        SELECT 4, 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
+        FROM pg_catalog.pg_index AS o
+        JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = o.indexrelid
+        JOIN pg_catalog.pg_inherits AS g ON g.inhparent = h.inhparent
+        JOIN pg_catalog.pg_index AS i ON i.indexrelid = g.inhrelid AND i.indrelid = partition
+        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+        WHERE o.indrelid = sibling
+          AND o.indisreplident
+    ) AS c
+    ORDER BY c.place
+    LIMIT 1;
+
+    RETURN QUERY
+    SELECT pg_catalog.format('COMMENT ON TABLE %s IS %L', partition, d.description), false
+    FROM pg_catalog.obj_description(parent, 'pg_class') AS d (description)
+    WHERE d.description IS NOT NULL;
+
+    -- Triggers for rows come with being attached, those for statements do not. Those of capture call a function that
+    -- the owner need not be allowed to use.
+    RETURN QUERY
+    SELECT l.statement, true
+    FROM codeverify.list_capture_statements(parent, partition) AS l (statement);
+    RETURN QUERY
+    SELECT s.statement, false
+    FROM pg_catalog.pg_trigger AS g
+    JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+    JOIN pg_catalog.pg_class AS t ON t.oid = partition
+    CROSS JOIN LATERAL (
+        SELECT codeverify.name_like_sibling(g.tgname, c.relname, t.relname)
+    ) AS n (name)
+    CROSS JOIN LATERAL (
+        -- In a definition the trigger's own name comes first, and the table's with its schema.
+        SELECT pg_catalog.format('CREATE TRIGGER %I', n.name)
+               || pg_catalog.substr(d.definition, pg_catalog.length(pg_catalog.format('CREATE TRIGGER %I', g.tgname)) + 1)
+        FROM (
+            SELECT pg_catalog.replace(
+                pg_catalog.pg_get_triggerdef(g.oid),
+                pg_catalog.format(' ON %s ', sibling), pg_catalog.format(' ON %s ', partition))
+        ) AS d (definition)
+        UNION ALL
+        SELECT pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', partition, CASE g.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, n.name)
+        WHERE g.tgenabled <> 'O'
+        UNION ALL
+        SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', n.name, partition, d.description)
+        FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (description)
+        WHERE d.description IS NOT NULL
+    ) AS s (statement)
+    WHERE g.tgrelid = sibling
+      AND NOT is_ours
+      AND NOT g.tgisinternal
+      AND g.tgtype & 1 = 0
+      AND g.tgfoid <> 'audits.record_changes()'::regprocedure
+      AND NOT EXISTS (
+          SELECT
+          FROM pg_catalog.pg_trigger AS o
+          WHERE o.tgrelid = partition
+            AND o.tgname = n.name);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) IS
+    'What makes a new partition like the others of its set, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
+
+CREATE FUNCTION codeverify.create_partitions(parent regclass, period text, behind int, ahead int)
+RETURNS int
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    step interval;
+    made int := 0;
+BEGIN
+    IF period NOT IN ('day', 'week', 'month') THEN
+        RAISE EXCEPTION 'partitions are made by day, week or month, not by %', period
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = parent AND p.partstrat = 'r') THEN
+        RAISE EXCEPTION '% is not partitioned by range', parent
+            USING ERRCODE = 'wrong_object_type',
+                  HINT = 'Create the table with PARTITION BY RANGE (...) on one date or timestamptz column.';
+    END IF;
+    step := ('1 ' || period)::interval;
+    FOR offset_from_now IN -behind .. ahead LOOP
+        PERFORM codeverify.make_partition(
+            parent, period,
+            (pg_catalog.date_trunc(period, pg_catalog.now() AT TIME ZONE 'UTC') + offset_from_now * step) AT TIME ZONE 'UTC');
+        IF FOUND THEN
+            made := made + 1;
+        END IF;
+    END LOOP;
+    RETURN made;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.create_partitions(regclass, text, int, int) IS
+    'Makes the missing partitions of a table that is partitioned by range of one date or timestamptz column, from "behind" periods before the current UTC day, week or month to "ahead" periods after it, and returns how many it made. They have what the others have, and the rows that DEFAULT has for them. Names end in _2026_01 or _2026_01_31, of a week after its Monday.';
+
+CREATE FUNCTION codeverify.find_time_to_partition(
+    parent regclass,
+    period text,
+    premake integer,
+    retention interval,
+    retired_until timestamptz)
+RETURNS timestamptz
+LANGUAGE plpgsql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- More partitions than this make every query slower to plan.
+    many constant int := 150;
+    at timestamptz := codeverify.read_clock();
+    -- What has left, or is about to, does not come back. The year 1 is where names with a year begin.
+    since timestamptz := greatest(
+        '0001-01-01 00:00:00+00'::timestamptz,
+        retired_until,
+        pg_catalog.date_trunc(period, at AT TIME ZONE 'UTC' - retention) AT TIME ZONE 'UTC');
+    missing record;
+    target record;
+    found_time timestamptz;
+BEGIN
+    SELECT m.ahead, m.behind, m.horizon, m.partitions
+    INTO missing
+    FROM codeverify.find_missing_partition(parent, period, premake, since, at) AS m;
+    IF NOT FOUND OR missing.ahead IS NOT NULL THEN
+        RETURN missing.ahead;
+    END IF;
+    IF missing.partitions >= many THEN
+        RETURN NULL;
+    END IF;
+
+    SELECT p.partdefid::regclass AS default_partition, a.attname, a.atttypid
+    INTO target
+    FROM pg_catalog.pg_partitioned_table AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partdefid
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE p.partrelid = parent
+      AND c.relkind = 'r'
+      -- Without a page there is no row, and no need to plan a query.
+      AND pg_catalog.pg_relation_size(c.oid) > 0;
+    IF FOUND THEN
+        EXECUTE pg_catalog.format(
+            'SELECT %s FROM ONLY %s AS d WHERE d.%I >= $1 AND d.%I < $2 LIMIT 1',
+            CASE target.atttypid
+                WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('d.%I::timestamp AT TIME ZONE ''UTC''', target.attname)
+                ELSE pg_catalog.format('d.%I', target.attname)
+            END,
+            target.default_partition, target.attname, target.attname)
+        INTO found_time
+        USING since, missing.horizon;
+        IF found_time IS NOT NULL THEN
+            RETURN found_time;
+        END IF;
+    END IF;
+    RETURN missing.behind;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.find_time_to_partition(regclass, text, integer, interval, timestamptz) IS
+    'A time for which a set needs a partition now, NULL when it has all: first the current period and those ahead of it; then, unless the set has 150 already, those of which DEFAULT holds rows, and gaps. Nothing that is past retention or has left the table before, and nothing beyond the premade periods.';
+
+CREATE FUNCTION codeverify.list_sets_to_partition()
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    set record;
+BEGIN
+    FOR set IN
+        SELECT s.parent, s.period, s.premake, s.retention, s.retired_until
+        FROM codeverify.list_partition_sets() AS s
+    LOOP
+        BEGIN
+            IF codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL THEN
+                RETURN NEXT set.parent::text;
+            END IF;
+        EXCEPTION
+            -- The step meets it again, where it is stored and stops no other set.
+            WHEN OTHERS THEN
+                RETURN NEXT set.parent::text;
+        END;
+    END LOOP;
+    -- To be forgotten.
+    RETURN QUERY
+    SELECT s.parent::text
+    FROM codeverify.partition_sets AS s
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = s.parent);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_sets_to_partition() IS
+    'The partition sets that lack a partition, for codeverify.maintain().';
+
+CREATE FUNCTION codeverify.partition_next(target text)
+RETURNS TABLE (action text, detail text, more boolean)
+LANGUAGE plpgsql
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    set record;
+    wanted timestamptz;
+    made record;
+    partitions int;
+BEGIN
+    SELECT s.parent, s.period, s.premake, s.retention, s.retired_until
+    INTO set
+    FROM codeverify.list_partition_sets() AS s
+    WHERE s.parent = pg_catalog.to_regclass(target);
+    IF NOT FOUND THEN
+        DELETE FROM codeverify.partition_sets AS s
+        WHERE s.parent::text = target
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = s.parent);
+        IF FOUND THEN
+            action := 'forgot';
+            detail := 'there is no such partitioned table any more';
+            more := false;
+            RETURN NEXT;
+        END IF;
+        RETURN;
+    END IF;
+    wanted := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until);
+    SELECT m.partition, m.moved
+    INTO made
+    FROM codeverify.make_partition(set.parent, set.period, wanted) AS m;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    PERFORM codeverify.store_partition_set(set.parent);
+    partitions := (SELECT pg_catalog.count(*) FROM codeverify.list_set_partitions(set.parent) AS l WHERE NOT l.is_default);
+    IF partitions > 150 THEN
+        RAISE WARNING '% has % partitions', set.parent, partitions
+            USING HINT = 'Planning takes longer with each. Set a retention or a longer period with codeverify.configure_partitions().';
+    END IF;
+    action := 'made';
+    detail := made.partition || CASE WHEN made.moved > 0 THEN pg_catalog.format(' with %s rows of the default partition', made.moved) ELSE '' END;
+    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
+    RETURN NEXT;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.partition_next(text) IS
+    'A step of codeverify.maintain(): makes one partition of a set, with the rows that DEFAULT has for it. Warns of more than 150.';
