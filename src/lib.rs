@@ -48,6 +48,8 @@ pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
     "../sql/telemetry/code_events.sql",
     name = "telemetry_code_events"
 );
@@ -74,6 +76,8 @@ pgrx::extension_sql_file!(
     "../sql/providers/packed_usage.sql",
     name = "providers_packed_usage",
     requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
     "../sql/observability/log_search.sql",
     name = "observability_log_search"
 );

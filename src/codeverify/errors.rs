@@ -470,7 +470,6 @@ impl Error {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
             Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner."),
-            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
             Error::UnknownMaintenance { tasks, targets, .. } => format!(
                 "Give a task ({}) or a target ({}), or nothing for all.",
                 tasks.join(", "),
