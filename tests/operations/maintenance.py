@@ -154,7 +154,15 @@ class OnAServer(unittest.TestCase):
         eventually(lambda: not self.admin.execute(WORKER).fetchall(), "the worker is gone", seconds)
 
     def reconnect(self):
-        self.admin.close()
+        """After a crash or a stop, when all sessions have ended."""
+        def is_gone():
+            try:
+                self.admin.execute("SELECT 1")
+            except psycopg.Error:
+                return True
+            return False
+
+        eventually(is_gone, "the session has ended", 20)
 
         def is_up():
             try:
@@ -163,7 +171,7 @@ class OnAServer(unittest.TestCase):
                 return False
             return True
 
-        eventually(is_up, "the server is back", 20)
+        eventually(is_up, "the server is back", 30)
 
     def log(self):
         user, data = self.cluster.owner_and_data()
