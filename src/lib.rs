@@ -36,6 +36,16 @@ pgrx::extension_sql_file!(
     name = "codeverify_monitoring"
 );
 pgrx::extension_sql_file!(
+    "../sql/codeverify/maintenance_status.sql",
+    name = "codeverify_maintenance_status",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/tenancy/deleted_organizations.sql",
+    name = "tenancy_deleted_organizations"
+);
+pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
+pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
 );

@@ -41,7 +41,11 @@ SELECT set_eq(
           AND NOT c.relispartition
     $$,
     ARRAY[
+    'codeverify.clean_up_settings',
     'codeverify.deployment',
+    'codeverify.maintenance_status',
+    'codeverify.maintenance_tasks',
+    'tenancy.deleted_organizations',
     'codeverify.progress',
     'codeverify.partition_sets',
     'codeverify.index_usage',

@@ -60,6 +60,8 @@ VALUES ('analysis.analyses', 'read', 'write', 'write', 'manage'),
            ('auth.invitations', 'manage', '', '', ''),
            ('auth.users', 'self service', 'service', 'service', 'service'),
            ('codeverify.report_refreshes', 'admin service auditor', '', '', ''),
+           ('codeverify.clean_up_settings', 'admin service auditor', '', '', ''),
+           ('codeverify.maintenance_tasks', 'admin service auditor', '', '', ''),
            ('experiments_v1.blacklist', 'read', 'manage', 'manage', 'manage'),
            ('experiments_v1.comparison_reports', 'read', 'service', '', 'manage'),
            ('experiments_v1.evaluations', 'read', 'write', 'write', 'manage'),
@@ -150,6 +152,8 @@ SELECT set_eq(
         'providers.usage_changes',
         'telemetry.metric_changes',
         'integrations.inbound_secrets'
+        'integrations.inbound_secrets',
+        'tenancy.deleted_organizations'
     ],
     'these tables have no policy that allows anything');
 SELECT is_empty(

@@ -60,6 +60,16 @@ pub const TASKS: &[Task] = &[
         step: "SELECT s.action, s.detail, s.more FROM codeverify.clean_up($1) AS s",
     },
     Task {
+        name: "organizations",
+        due: "SELECT d.id::text FROM tenancy.deleted_organizations AS d ORDER BY d.deleted_at",
+        step: "SELECT action, detail, more FROM tenancy.finish_deletion($1)",
+    },
+    Task {
+        name: "ledger",
+        due: "SELECT t FROM audits.list_due_upkeep() AS t",
+        step: "SELECT action, detail, more FROM audits.do_upkeep($1)",
+    },
+    Task {
         name: "metrics",
         due: "SELECT d FROM telemetry.list_due_metrics() AS d",
         step: "SELECT s.action, s.detail, s.more FROM telemetry.refresh_metrics_step($1) AS s",
