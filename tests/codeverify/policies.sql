@@ -151,7 +151,6 @@ SELECT set_eq(
         'codeverify.metric_refreshes',
         'providers.usage_changes',
         'telemetry.metric_changes',
-        'integrations.inbound_secrets'
         'integrations.inbound_secrets',
         'tenancy.deleted_organizations'
     ],
