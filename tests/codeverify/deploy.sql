@@ -49,6 +49,7 @@ SELECT set_eq(
     'codeverify.queue_age',
     'codeverify.schema_sizes',
     'codeverify.slow_sets',
+    'codeverify.packed_segments',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',

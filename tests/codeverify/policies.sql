@@ -137,6 +137,7 @@ SELECT set_eq(
         'audits.verifications',
         'auth.email_verifications',
         'auth.jwt_keys',
+        'codeverify.packed_segments',
         'auth.login_attempts',
         'auth.password_resets',
         'auth.recovery_codes',
