@@ -22,6 +22,11 @@ pgrx::extension_sql_file!(
     bootstrap
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
+pgrx::extension_sql_file!("../sql/codeverify/reports.sql", name = "codeverify_reports");
+pgrx::extension_sql_file!(
+    "../sql/codeverify/metric_refreshes.sql",
+    name = "codeverify_metric_refreshes"
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"
@@ -30,6 +35,16 @@ pgrx::extension_sql_file!(
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
 );
+pgrx::extension_sql_file!(
+    "../sql/codeverify/maintenance_status.sql",
+    name = "codeverify_maintenance_status",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/tenancy/deleted_organizations.sql",
+    name = "tenancy_deleted_organizations"
+);
+pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
 pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"

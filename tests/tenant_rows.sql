@@ -94,6 +94,7 @@ BEGIN
     INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier)
     VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
     INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+    INSERT INTO codeverify.metric_refreshes (org_id, relation) VALUES (org, 'telemetry.repo_metrics');
     INSERT INTO telemetry.metric_changes (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
 
     -- observability

@@ -150,9 +150,10 @@ DECLARE
 BEGIN
     FOR rule IN
         SELECT r.target, r.expiry, r.condition, t.keep
-        FROM codeverify.list_clean_up_rules() AS r
+        FROM codeverify.list_clean_up_rules() WITH ORDINALITY AS r (target, expiry, condition, default_keep, description, place)
         JOIN codeverify.list_clean_up_targets() AS t USING (target)
         WHERE t.keep IS NOT NULL
+        ORDER BY r.place
     LOOP
         -- In the order of the index, whatever the statistics say: the oldest row tells.
         EXECUTE pg_catalog.format(

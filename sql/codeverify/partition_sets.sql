@@ -42,7 +42,7 @@ BEGIN
     FROM (VALUES
         ('observability.logs', 'day', 14, 'drop', ARRAY[
             -- As the server writes them: by that they are found again.
-            'USING gin (to_tsvector(''simple''::regconfig, message))',
+            'USING gin (to_tsvector(''simple''::regconfig, "left"(message, 100000)))',
             'USING gin (meta_json jsonb_path_ops)']),
         ('telemetry.code_events', 'month', 3, 'drop', '{}'),
         ('providers.usage_tracking', 'month', 3, 'drop', '{}'),
