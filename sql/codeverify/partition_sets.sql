@@ -95,8 +95,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;
     PERFORM codeverify.store_partition_set(parent);
-    INSERT INTO codeverify.partition_sets (parent, period, premake)
-    VALUES (write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer)
+    INSERT INTO codeverify.partition_sets (parent, period, premake, action)
+    VALUES (write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer, changes ->> 'action')
     ON CONFLICT ON CONSTRAINT partition_sets_pkey DO NOTHING;
 
     UPDATE codeverify.partition_sets AS s
