@@ -371,9 +371,9 @@ BEGIN
     FROM codeverify.list_grant_statements(CASE WHEN NOT is_ours THEN sibling END, partition) AS l (statement);
 
     -- Our partitions have no grants, so what isolates them is all that they need. A partition of the ledger has got
-    -- it by being attached.
+    -- it by being attached. The owner need not be allowed to name what isolates.
     RETURN QUERY
-    SELECT l.statement, false
+    SELECT l.statement, true
     FROM codeverify.list_policy_statements(parent, partition, is_ours) AS l (statement);
 
     RETURN QUERY
@@ -640,14 +640,14 @@ BEGIN
         RETURN;
     END IF;
     PERFORM codeverify.store_partition_set(set.parent);
+    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     partitions := (SELECT pg_catalog.count(*) FROM codeverify.list_set_partitions(set.parent) AS l WHERE NOT l.is_default);
-    IF partitions > 150 THEN
+    IF partitions > 150 AND NOT more THEN
         RAISE WARNING '% has % partitions', set.parent, partitions
             USING HINT = 'Planning takes longer with each. Set a retention or a longer period with codeverify.configure_partitions().';
     END IF;
     action := 'made';
     detail := made.partition || CASE WHEN made.moved > 0 THEN pg_catalog.format(' with %s rows of the default partition', made.moved) ELSE '' END;
-    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     RETURN NEXT;
 END
 $function$;

@@ -224,7 +224,11 @@ BEGIN
     PERFORM codeverify.require_set_table(parent);
     SELECT pg_catalog.jsonb_build_object(
                'period', coalesce(period, s.period),
-               'premake', coalesce(premake, s.premake, CASE coalesce(period, s.period) WHEN 'day' THEN 14 WHEN 'week' THEN 4 ELSE 3 END),
+               'premake', coalesce(
+                   premake,
+                   -- So many days are not so many months.
+                   CASE WHEN s.period = coalesce(period, s.period) THEN s.premake END,
+                   CASE coalesce(period, s.period) WHEN 'day' THEN 14 WHEN 'week' THEN 4 ELSE 3 END),
                'retention', coalesce(retention, CASE WHEN NOT 'retention' = ANY (reset) THEN s.retention END),
                'action', coalesce(action, s.action, 'drop'),
                'compress_after', coalesce(compress_after, CASE WHEN NOT 'compress_after' = ANY (reset) THEN s.compress_after END),
