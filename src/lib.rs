@@ -8,6 +8,8 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod integrations;
+mod observability;
 mod schemas;
 mod telemetry;
 mod tenancy;
@@ -21,6 +23,10 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!(
+    "../sql/codeverify/clean_up.sql",
+    name = "codeverify_clean_up"
+);
+pgrx::extension_sql_file!(
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
 );
@@ -29,13 +35,41 @@ pgrx::extension_sql_file!(
     name = "codeverify_upkeep_checks"
 );
 pgrx::extension_sql_file!(
+    "../sql/codeverify/retention.sql",
+    name = "codeverify_retention",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/telemetry/code_events.sql",
+    name = "telemetry_code_events"
+);
+pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
+pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
+pgrx::extension_sql_file!(
+    "../sql/integrations/inbound_events.sql",
+    name = "integrations_inbound_events"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/incidents.sql",
+    name = "observability_incidents"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
     name = "observability_packed_logs",
     requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/providers/packed_usage.sql",
+    name = "providers_packed_usage",
+    requires = ["tenancy_functions"]
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/log_search.sql",
+    name = "observability_log_search"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
@@ -61,6 +95,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
+    codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
     audits::settings::define();

@@ -14,4 +14,8 @@ mod analysis {}
 #[pg_schema]
 mod audits {}
 #[pg_schema]
+mod integrations {}
+#[pg_schema]
 mod telemetry {}
+#[pg_schema]
+mod observability {}

@@ -17,7 +17,10 @@ BEGIN
     WHERE t.target <> ''
     UNION
     SELECT s.parent::text
-    FROM codeverify.partition_sets AS s;
+    FROM codeverify.partition_sets AS s
+    UNION
+    SELECT r.target
+    FROM codeverify.list_clean_up_rules() AS r;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.list_maintenance_targets() IS

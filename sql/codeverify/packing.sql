@@ -1,0 +1,796 @@
+-- Rows of closed partitions in compressed segments: codeverify.packed_segments.
+
+COMMENT ON FUNCTION codeverify.write_segments(regclass, regclass, text, text, timestamptz, timestamptz, boolean, boolean, bigint) IS
+    'Packs the rows of a partition for which a condition holds, and returns {"rows", "skipped", "bytes", "segments"}. Where org_id says whose they are, each segment has rows of one organization; those of organizations that are gone are skipped, or kept for operators. For codeverify.pack_rows(), which verifies. Raises VC106 for what cannot be packed.';
+
+COMMENT ON FUNCTION codeverify.describe_segment(uuid, text, boolean) IS
+    'What is in a segment, as codeverify.packed_segments should say of it: {"rows", "min_ts", "max_ts" (microseconds since 2000), "summary", "words"}. Raises VC105 when it is damaged.';
+
+CREATE FUNCTION codeverify.segment_rows(segment uuid)
+RETURNS SETOF record
+STABLE
+STRICT
+PARALLEL RESTRICTED
+ROWS 8000
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'codeverify_segment_rows';
+COMMENT ON FUNCTION codeverify.segment_rows(uuid) IS
+    'The rows of a segment, with the columns that the query lists: found by name, converted to the type, NULL where the segment has none of the name. Raises VC105 when it is damaged.';
+
+CREATE FUNCTION codeverify.scan_packed_logs(
+    tenant uuid,
+    since timestamptz,
+    until timestamptz,
+    query tsquery,
+    of_service uuid,
+    of_environment uuid,
+    of_level text,
+    of_meta jsonb,
+    max_rows int,
+    before_ts timestamptz,
+    before_id bigint)
+RETURNS TABLE (
+    id bigint,
+    service_id uuid,
+    environment_id uuid,
+    ts timestamptz,
+    level text,
+    message text,
+    meta_json jsonb)
+STABLE
+PARALLEL RESTRICTED
+ROWS 100
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'codeverify_scan_packed_logs';
+COMMENT ON FUNCTION codeverify.scan_packed_logs(uuid, timestamptz, timestamptz, tsquery, uuid, uuid, text, jsonb, int, timestamptz, bigint) IS
+    'What observability.read_packed_logs() returns, for an organization that its caller vouches for; NULL stands for no limit. Raises VC105 for a damaged segment.';
+
+CREATE FUNCTION codeverify.count_packed_logs(
+    tenant uuid,
+    since timestamptz,
+    until timestamptz,
+    bucket interval,
+    of_service uuid,
+    of_environment uuid,
+    of_level text)
+RETURNS TABLE (bucket_start timestamptz, level text, lines bigint)
+STABLE
+PARALLEL RESTRICTED
+ROWS 100
+LANGUAGE c
+AS 'MODULE_PATHNAME', 'codeverify_count_packed_logs';
+COMMENT ON FUNCTION codeverify.count_packed_logs(uuid, timestamptz, timestamptz, interval, uuid, uuid, text) IS
+    'What observability.count_packed_logs() returns, for an organization that its caller vouches for. Raises VC105 for a damaged segment.';
+
+CREATE FUNCTION codeverify.readable_type(type_name text)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Neither checks of domains nor casts of somebody's own type are run by whoever reads packed rows.
+    SELECT coalesce(
+        (SELECT CASE
+                    WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(t.oid, -1)
+                    WHEN b.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(b.oid, -1)
+                    WHEN e.typtype = 'e' THEN 'text[]'
+                END
+         FROM pg_catalog.pg_type AS t
+         LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
+         LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
+         WHERE t.oid = pg_catalog.to_regtype(type_name)),
+        'text')
+$function$;
+COMMENT ON FUNCTION codeverify.readable_type(text) IS
+    'The type that values of a packed column are read as: their own, or that below a domain, where it is one of PostgreSQL''s, else text, with text[] for arrays of an enum type.';
+
+CREATE FUNCTION codeverify.list_readable_columns(columns jsonb)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT pg_catalog.string_agg(
+        pg_catalog.format('%I %s', c.value ->> 'name', codeverify.readable_type(c.value ->> 'type')), ', ' ORDER BY c.ordinality)
+    FROM pg_catalog.jsonb_array_elements(columns) WITH ORDINALITY AS c
+$function$;
+COMMENT ON FUNCTION codeverify.list_readable_columns(jsonb) IS
+    'The columns of a segment as a query over codeverify.segment_rows() lists them.';
+
+CREATE FUNCTION codeverify.digest_query(columns text[], source text, kept text)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Of the text of each value, so that 1.0 is not 1.00; sums do not depend on the order of rows.
+    SELECT pg_catalog.format(
+        'SELECT ARRAY[count(*), count(*) FILTER (WHERE d.kept),'
+        ' coalesce(sum(hash_array_extended(d.hashes, 0)) FILTER (WHERE d.kept), 0),'
+        ' coalesce(sum(hash_array_extended(d.hashes, 1)) FILTER (WHERE d.kept), 0)]'
+        ' FROM (SELECT ARRAY[%s]::bigint[] AS hashes, %s AS kept FROM %s) AS d',
+        pg_catalog.string_agg(
+            pg_catalog.format(
+                'CASE num_nulls(r.%1$I) WHEN 0 THEN hashtextextended(concat(r.%1$I) COLLATE "C", 0) END', c.name),
+            ', ' ORDER BY c.place),
+        kept,
+        source)
+    FROM pg_catalog.unnest(columns) WITH ORDINALITY AS c (name, place)
+$function$;
+COMMENT ON FUNCTION codeverify.digest_query(text[], text, text) IS
+    'A query for four numbers: how many rows r a source has, for how many of them a condition holds, and the sums of two hashes of each of those.';
+
+CREATE FUNCTION codeverify.pack_rows(
+    parent regclass,
+    source regclass,
+    condition text,
+    period_start timestamptz,
+    period_end timestamptz)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET lc_monetary = 'C'
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- The condition compares the column that decides the partition with literals.
+    key_column name;
+    has_organizations boolean;
+    keeps_gone boolean;
+    estimate bigint;
+    written jsonb;
+    segments uuid[];
+    names text[];
+    of_table numeric[];
+    of_segments numeric[];
+BEGIN
+    SELECT a.attname,
+           EXISTS (
+               SELECT
+               FROM pg_catalog.pg_policy AS y
+               WHERE y.polrelid = c.oid
+                 AND tenancy.is_isolating_policy(y.oid, 'org_id')),
+           pg_catalog.pg_get_userbyid(c.relowner) <> 'codeverify_owner',
+           greatest(0, s.reltuples)::bigint
+    INTO STRICT key_column, has_organizations, keeps_gone, estimate
+    FROM pg_catalog.pg_partitioned_table AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partrelid
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = p.partattrs[0]
+    JOIN pg_catalog.pg_class AS s ON s.oid = source
+    WHERE p.partrelid = parent;
+
+    written := codeverify.write_segments(
+        parent, source, key_column, condition, period_start, period_end, has_organizations, keeps_gone, estimate);
+    SELECT coalesce(pg_catalog.array_agg(s.value::uuid), '{}')
+    INTO segments
+    FROM pg_catalog.jsonb_array_elements_text(written -> 'segments') AS s;
+
+    -- What comes out of the segments must be what is in the table: found out by the server alone on one side, through
+    -- everything that a reader goes through on the other.
+    SELECT pg_catalog.array_agg(a.attname::text ORDER BY a.attnum)
+    INTO names
+    FROM pg_catalog.pg_attribute AS a
+    WHERE a.attrelid = source
+      AND a.attnum > 0
+      AND NOT a.attisdropped;
+    EXECUTE codeverify.digest_query(
+        names,
+        pg_catalog.format('ONLY %s AS r WHERE %s', source, condition),
+        CASE
+            WHEN has_organizations AND NOT keeps_gone THEN
+                'r.org_id IS NULL OR r.org_id IN (SELECT s.org_id FROM codeverify.packed_segments AS s WHERE s.id = ANY ($1))'
+            ELSE 'true'
+        END)
+    INTO of_table
+    USING segments;
+    EXECUTE codeverify.digest_query(
+        names,
+        pg_catalog.format(
+            'codeverify.packed_segments AS s CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s) WHERE s.id = ANY ($1)',
+            (SELECT pg_catalog.string_agg(
+                        pg_catalog.format(
+                            '%I %s', a.attname, codeverify.readable_type(pg_catalog.format_type(a.atttypid, -1))),
+                        ', ' ORDER BY a.attnum)
+             FROM pg_catalog.pg_attribute AS a
+             WHERE a.attrelid = source
+               AND a.attnum > 0
+               AND NOT a.attisdropped)),
+        'true')
+    INTO of_segments
+    USING segments;
+    IF of_table[2:] IS DISTINCT FROM of_segments[2:]
+        OR of_table[2] <> (written ->> 'rows')::bigint
+        OR of_table[1] <> (written ->> 'rows')::bigint + (written ->> 'skipped')::bigint
+    THEN
+        RAISE EXCEPTION '% cannot be packed', source
+            USING ERRCODE = 'VC106',
+                  DETAIL = pg_catalog.format(
+                      '%s of its %s rows were read back from segments, and do not give the same as those of the table.',
+                      of_segments[2], of_table[2]),
+                  HINT = 'Nothing was changed. Please report it with the types of the table''s columns.';
+    END IF;
+    RETURN written - 'segments';
+END
+$function$;
+COMMENT ON FUNCTION codeverify.pack_rows(regclass, regclass, text, timestamptz, timestamptz) IS
+    'Packs the rows of a partition for which a condition holds, reads them back and compares every column of every row with the table. The rows are still in the table afterwards; the caller has kept others from writing to it. Returns {"rows", "skipped", "bytes"}. Raises VC106 for what cannot be packed.';
+
+CREATE FUNCTION codeverify.refuse_packing(source regclass, reason text, advice text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RAISE EXCEPTION '% cannot be packed', source
+        USING ERRCODE = 'VC106', DETAIL = reason, HINT = advice;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.refuse_packing(regclass, text, text) IS
+    'Raises VC106.';
+
+CREATE FUNCTION codeverify.pack_partition(parent regclass, partition regclass)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+-- Less than deadlock_timeout: whoever waits for it, as one who deletes an organization does, is not the one to fail.
+SET lock_timeout = '500ms'
+AS $function$
+DECLARE
+    attempts constant int := 5;
+    lower_bound timestamptz;
+    upper_bound timestamptz;
+    bytes_before bigint;
+    packed jsonb;
+BEGIN
+    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
+        PERFORM codeverify.refuse_packing(
+            partition,
+            'An older snapshot might not see all that was committed.',
+            'Call codeverify.pack_partition() in a transaction at READ COMMITTED.');
+    END IF;
+    IF parent = pg_catalog.to_regclass('audits.audit_log') THEN
+        PERFORM codeverify.refuse_packing(
+            partition, 'Entries of the ledger leave it for an archive only.', 'Use audits.archive_partition().');
+    END IF;
+
+    -- Waits for transactions that have written to it and are still open; whoever writes to it then waits for this one.
+    -- Readers go on.
+    EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE MODE', partition);
+    SELECT p.lower_bound, p.upper_bound
+    INTO lower_bound, upper_bound
+    FROM codeverify.list_set_partitions(parent) AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind = 'r'
+    WHERE p.partition = pack_partition.partition
+      AND NOT p.is_default;
+    IF NOT FOUND THEN
+        PERFORM codeverify.refuse_packing(
+            partition,
+            pg_catalog.format('It is no partition of %s that has rows and bounds of its own.', parent),
+            'SELECT * FROM codeverify.list_set_partitions(...) lists partitions.');
+    END IF;
+    IF upper_bound > codeverify.read_clock() THEN
+        PERFORM codeverify.refuse_packing(
+            partition, 'New rows may still come to it.', 'Wait until its upper bound has passed.');
+    END IF;
+
+    bytes_before := pg_catalog.pg_total_relation_size(partition);
+    packed := codeverify.pack_rows(parent, partition, 'true', lower_bound, upper_bound);
+
+    -- Whoever reads it now is let through, again and again, rather than that the work was for nothing.
+    FOR attempt IN 1 .. attempts LOOP
+        BEGIN
+            PERFORM codeverify.run_as_owner_of(parent, pg_catalog.format('TRUNCATE ONLY %s', partition));
+            EXIT;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                IF attempt = attempts THEN
+                    RAISE lock_not_available USING
+                        MESSAGE = pg_catalog.format('could not obtain the lock on %s that emptying it takes', partition),
+                        DETAIL = pg_catalog.format('%s attempts found transactions that had read it and were still open.', attempts),
+                        HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity; the next run tries again.';
+                END IF;
+        END;
+        PERFORM pg_catalog.pg_sleep(0.1 * attempt);
+    END LOOP;
+    RETURN pg_catalog.jsonb_build_object('partition', partition::text, 'bytes_before', bytes_before) || packed;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.pack_partition(regclass, regclass) IS
+    'Packs the rows of a partition that is over into codeverify.packed_segments, compares what can be read back with the rows, and empties the partition: all of it or, when anything fails, nothing. Rows of organizations that are gone are deleted where the table is one of codeverify, and kept for operators where it is not. Readers go on; late writers wait, and their rows are packed next time. Returns {"partition", "rows", "skipped", "bytes_before", "bytes"}. Raises VC106 for what cannot be packed, lock_not_available where open transactions keep it from it.';
+
+CREATE FUNCTION codeverify.find_packing_cutoff(
+    period text,
+    compress_after interval,
+    closes_after interval,
+    action text,
+    retention interval)
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT greatest(
+        codeverify.find_retention_cutoff(
+            period, CASE WHEN compress_after IS NOT NULL THEN greatest(compress_after, closes_after) END),
+        codeverify.find_retention_cutoff(period, CASE action WHEN 'archive' THEN retention END))
+$function$;
+COMMENT ON FUNCTION codeverify.find_packing_cutoff(text, interval, interval, text, interval) IS
+    'The time before which rows of a set are packed: those past compress_after, and those past retention where that archives. -infinity for a set that is not packed.';
+
+CREATE FUNCTION codeverify.pack_late_rows(parent regclass)
+RETURNS jsonb
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET lock_timeout = '500ms'
+SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    source regclass;
+    key_column name;
+    key_type text;
+    period text;
+    until timestamptz;
+    earliest timestamptz;
+    period_end timestamptz;
+    condition text;
+    packed jsonb;
+    deleted bigint;
+BEGIN
+    SELECT p.partdefid,
+           a.attname,
+           pg_catalog.format_type(a.atttypid, NULL),
+           s.period,
+           least(
+               s.retired_until,
+               codeverify.find_packing_cutoff(s.period, s.compress_after, s.closes_after, s.action, s.retention))
+    INTO source, key_column, key_type, period, until
+    FROM codeverify.partition_sets AS s
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = s.parent
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE s.parent = pack_late_rows.parent
+      AND s.parent IS DISTINCT FROM pg_catalog.to_regclass('audits.audit_log')
+      AND s.retired_until IS NOT NULL
+      AND p.partdefid <> 0;
+    IF NOT FOUND OR NOT pg_catalog.isfinite(until) THEN
+        RETURN NULL;
+    END IF;
+
+    -- Others may neither write nor pack.
+    EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', source);
+    EXECUTE pg_catalog.format(
+        'SELECT min(r.%I)::timestamptz FROM ONLY %s AS r WHERE r.%1$I < %3$L::%4$s AND isfinite(r.%1$I)',
+        key_column, source, pg_catalog.to_char(until, 'YYYY-MM-DD BC'), key_type)
+    INTO earliest;
+    IF earliest IS NULL THEN
+        RETURN NULL;
+    END IF;
+    earliest := pg_catalog.date_trunc(period, earliest);
+    period_end := earliest + ('1 ' || period)::interval;
+    condition := pg_catalog.format(
+        '%I >= %L::%s AND %1$I < %4$L::%3$s',
+        key_column, pg_catalog.to_char(earliest, 'YYYY-MM-DD BC'), key_type, pg_catalog.to_char(period_end, 'YYYY-MM-DD BC'));
+    packed := codeverify.pack_rows(parent, source, condition, earliest, period_end);
+    deleted := codeverify.run_as_owner_of(parent, pg_catalog.format('DELETE FROM ONLY %s WHERE %s', source, condition));
+    IF deleted <> (packed ->> 'rows')::bigint + (packed ->> 'skipped')::bigint THEN
+        PERFORM codeverify.refuse_packing(
+            source,
+            'Its rows cannot be deleted as its owner: row security hides them from the owner, or a trigger keeps them.',
+            'Give the owner of the table BYPASSRLS.');
+    END IF;
+    RETURN pg_catalog.jsonb_build_object('period', earliest::date) || packed;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.pack_late_rows(regclass) IS
+    'Packs the rows of one period that came to the default partition after their own had left the table, as codeverify.pack_partition() does, and deletes them there. NULL when there are none. Raises VC106 for what cannot be packed.';
+
+CREATE FUNCTION codeverify.list_compressible_sets()
+RETURNS SETOF regclass
+LANGUAGE plpgsql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+    SELECT s.parent
+    FROM codeverify.list_partition_sets() AS s
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = s.parent
+    CROSS JOIN LATERAL codeverify.find_packing_cutoff(
+        s.period, s.compress_after, s.closes_after, s.action, s.retention) AS f (cutoff)
+    WHERE pg_catalog.isfinite(f.cutoff)
+      AND s.parent IS DISTINCT FROM pg_catalog.to_regclass('audits.audit_log')
+      AND (s.retired_until IS NOT NULL AND p.partdefid <> 0 AND pg_catalog.pg_relation_size(p.partdefid) > 0
+           OR s.compress_after IS NOT NULL AND EXISTS (
+               SELECT
+               FROM codeverify.list_set_partitions(s.parent) AS l
+               WHERE l.upper_bound <= f.cutoff));
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_compressible_sets() IS
+    'Partition sets in which something may have to be packed, or be taken away because it has been.';
+
+CREATE FUNCTION codeverify.compress_rows(target text)
+RETURNS TABLE (action text, detail text, more boolean)
+LANGUAGE plpgsql
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    -- A partition that somebody writes to or reads is left for later, and so are these many at most in a step.
+    attempts constant int := 3;
+    parent constant regclass := pg_catalog.to_regclass(target);
+    cutoff timestamptz;
+    candidate record;
+    oldest record;
+    packed jsonb;
+    busy text;
+BEGIN
+    SELECT codeverify.find_packing_cutoff(s.period, s.compress_after, s.closes_after, NULL, NULL)
+    INTO cutoff
+    FROM codeverify.list_partition_sets() AS s
+    WHERE s.parent = parent;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    -- A partition that was emptied has no pages.
+    FOR candidate IN
+        SELECT p.partition, p.partition::text AS name
+        FROM codeverify.list_set_partitions(parent) AS p
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind = 'r'
+        WHERE p.upper_bound <= cutoff
+          AND pg_catalog.pg_relation_size(p.partition) > 0
+        ORDER BY p.upper_bound
+        LIMIT attempts
+    LOOP
+        BEGIN
+            packed := codeverify.pack_partition(parent, candidate.partition);
+            action := 'packed';
+            detail := pg_catalog.format(
+                '%s rows of %s, %s into %s',
+                packed ->> 'rows',
+                candidate.name,
+                pg_catalog.pg_size_pretty((packed ->> 'bytes_before')::bigint),
+                pg_catalog.pg_size_pretty((packed ->> 'bytes')::bigint));
+            more := true;
+            RETURN NEXT;
+            RETURN;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                busy := coalesce(busy, candidate.name);
+        END;
+    END LOOP;
+
+    packed := codeverify.pack_late_rows(parent);
+    IF packed IS NOT NULL THEN
+        action := 'packed';
+        detail := pg_catalog.format('%s rows that came too late for their partition of %s', packed ->> 'rows', packed ->> 'period');
+        more := true;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    SELECT p.partition, p.partition::text AS name, p.upper_bound
+    INTO oldest
+    FROM codeverify.list_set_partitions(parent) AS p
+    WHERE NOT p.is_default
+    ORDER BY p.upper_bound
+    LIMIT 1;
+    IF oldest.upper_bound <= cutoff AND pg_catalog.pg_relation_size(oldest.partition) = 0 THEN
+        PERFORM codeverify.store_partition_set(parent);
+        IF codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
+            action := 'dropped';
+            detail := pg_catalog.format('%s, which has been packed', oldest.name);
+            more := true;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END IF;
+
+    IF busy IS NOT NULL THEN
+        RAISE lock_not_available USING
+            MESSAGE = pg_catalog.format('could not obtain the locks on %s that packing it takes', busy),
+            DETAIL = 'A transaction that has written to it or read it is still open.',
+            HINT = 'Look for long transactions in pg_stat_activity; the next run tries again.';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.compress_rows(text) IS
+    'A step of maintenance: packs a partition of the set that is past compress_after; when there is none, rows of a period that came too late for theirs; when there are none, takes away the oldest partition if it was emptied so. No row when nothing is to be done. Raises lock_not_available when open transactions keep it from it.';
+
+CREATE FUNCTION codeverify.query_packed(
+    parent regclass,
+    since timestamptz,
+    until timestamptz,
+    organization uuid,
+    owner_column name,
+    owner uuid)
+RETURNS SETOF jsonb
+LANGUAGE plpgsql
+STABLE
+ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    key_time text;
+    shape jsonb;
+BEGIN
+    SELECT CASE a.atttypid
+               WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('(r.%I::timestamp AT TIME ZONE %L)', a.attname, 'UTC')
+               ELSE pg_catalog.format('r.%I', a.attname)
+           END
+    INTO key_time
+    FROM pg_catalog.pg_partitioned_table AS p
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+    WHERE p.partrelid = parent;
+    FOR shape IN
+        SELECT DISTINCT s.columns
+        FROM codeverify.packed_segments AS s
+        WHERE s.relation = parent
+          AND (organization IS NULL OR s.org_id = organization)
+          AND s.max_ts >= coalesce(since, '-infinity')
+          AND s.min_ts < coalesce(until, 'infinity')
+    LOOP
+        RETURN QUERY EXECUTE pg_catalog.format(
+            'SELECT to_jsonb(r.*)'
+            ' FROM codeverify.packed_segments AS s'
+            ' CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
+            ' WHERE s.relation = $1 AND s.columns = $2 AND ($3 IS NULL OR s.org_id = $3)'
+            '   AND s.max_ts >= $4 AND s.min_ts < $5 AND %s >= $4 AND %2$s < $5 AND %s',
+            codeverify.list_readable_columns(shape),
+            key_time,
+            CASE WHEN owner_column IS NULL THEN 'true' ELSE pg_catalog.format('r.%I = $6', owner_column) END)
+        USING parent, shape, organization, coalesce(since, '-infinity'), coalesce(until, 'infinity'), owner;
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.query_packed(regclass, timestamptz, timestamptz, uuid, name, uuid) IS
+    'Packed rows of a table as objects, from "since" on and before "until": of one organization or, with NULL, of all; with a column''s name, those that have the uuid there. Its callers say who sees what.';
+
+CREATE FUNCTION codeverify.read_packed(parent regclass, since timestamptz DEFAULT NULL, until timestamptz DEFAULT NULL)
+RETURNS SETOF jsonb
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant uuid := tenancy.require_permission('read');
+    owner_column name;
+BEGIN
+    -- Where the table shows users their own rows only, so does this.
+    SELECT a.attname
+    INTO owner_column
+    FROM pg_catalog.pg_policy AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    JOIN pg_catalog.pg_depend AS d
+        ON d.classid = 'pg_catalog.pg_policy'::regclass
+        AND d.objid = p.oid
+        AND d.refclassid = 'pg_catalog.pg_class'::regclass
+        AND d.refobjid = p.polrelid
+        AND d.refobjsubid > 0
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.polrelid AND a.attnum = d.refobjsubid
+    WHERE p.polrelid = parent
+      AND NOT p.polpermissive
+      AND p.polname = tenancy.name_after(c.relname, 'own')
+    LIMIT 1;
+    RETURN QUERY
+    SELECT q.value
+    FROM codeverify.query_packed(parent, since, until, tenant, owner_column, tenancy.current_user_id()) AS q (value);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.read_packed(regclass, timestamptz, timestamptz) IS
+    'Packed rows of a table as objects, from "since" on and before "until", in no order: those of the organization in context and, where the table shows users their own rows only, of the user. For the trusted service: policies of your own on the table are not asked. Takes the permission read. Raises VC105 for a damaged segment. Example: SELECT * FROM codeverify.read_packed(''observability.logs'', ''2026-01-01'', ''2026-01-02'');';
+GRANT EXECUTE ON FUNCTION codeverify.read_packed(regclass, timestamptz, timestamptz)
+TO codeverify_service;
+
+CREATE FUNCTION codeverify.read_all_packed(
+    parent regclass,
+    since timestamptz DEFAULT NULL,
+    until timestamptz DEFAULT NULL,
+    organization uuid DEFAULT NULL)
+RETURNS SETOF jsonb
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+ROWS 1000
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+    SELECT q.value
+    FROM codeverify.query_packed(parent, since, until, organization, NULL, NULL) AS q (value);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.read_all_packed(regclass, timestamptz, timestamptz, uuid) IS
+    'Packed rows of a table as objects, from "since" on and before "until", in no order: those of an organization or, by default, of all and those that have none. For administrators and auditors. Raises VC105 for a damaged segment.';
+GRANT EXECUTE ON FUNCTION codeverify.read_all_packed(regclass, timestamptz, timestamptz, uuid)
+TO codeverify_admin, codeverify_auditor;
+
+CREATE FUNCTION codeverify.verify_packed()
+RETURNS TABLE (segment uuid, relation regclass, org_id uuid, period_start timestamptz, problem text)
+LANGUAGE plpgsql
+STABLE
+SECURITY DEFINER
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_column
+DECLARE
+    stored record;
+    found jsonb;
+BEGIN
+    FOR stored IN
+        SELECT s.id, s.relation, s.org_id, s.period_start, s.row_count, s.min_ts, s.max_ts, s.summary, a.attname,
+               s.words IS NOT NULL AS has_words
+        FROM codeverify.packed_segments AS s
+        LEFT JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = s.relation
+        LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
+        ORDER BY s.relation::text, s.period_start, s.org_id, s.id
+    LOOP
+        segment := stored.id;
+        relation := stored.relation;
+        org_id := stored.org_id;
+        period_start := stored.period_start;
+        problem := NULL;
+        IF stored.attname IS NULL THEN
+            problem := 'its table is gone';
+        ELSE
+            BEGIN
+                found := codeverify.describe_segment(stored.id, stored.attname::text, stored.has_words);
+                problem := CASE
+                    WHEN (found ->> 'rows')::int <> stored.row_count THEN 'row_count is not the number of rows'
+                    WHEN found -> 'min_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.min_ts))
+                        OR found -> 'max_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.max_ts))
+                        THEN 'min_ts and max_ts are not those of the rows'
+                    WHEN found -> 'summary' <> stored.summary THEN 'summary is not that of the rows'
+                    WHEN stored.has_words AND NOT EXISTS (
+                        SELECT
+                        FROM codeverify.packed_segments AS s
+                        WHERE s.id = stored.id
+                          AND s.words = pg_catalog.decode(found ->> 'words', 'hex'))
+                        THEN 'words are not those of the rows'
+                END;
+            EXCEPTION
+                WHEN SQLSTATE 'VC105' THEN
+                    GET STACKED DIAGNOSTICS problem = PG_EXCEPTION_DETAIL;
+            END;
+        END IF;
+        IF problem IS NOT NULL THEN
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.verify_packed() IS
+    'Reads every packed segment and returns a row for each that is damaged, or of which codeverify.packed_segments says what is not so. No row when all is well. For administrators and auditors.';
+GRANT EXECUTE ON FUNCTION codeverify.verify_packed() TO codeverify_admin, codeverify_auditor;
+
+CREATE FUNCTION codeverify.stored_micros(moment timestamptz)
+RETURNS bigint
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT ((EXTRACT(epoch FROM moment) - 946684800) * 1000000)::bigint
+$function$;
+COMMENT ON FUNCTION codeverify.stored_micros(timestamptz) IS
+    'Microseconds since 2000, as the server stores a finite time.';
+
+CREATE FUNCTION codeverify.unpack_partition(parent regclass, period timestamptz)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO, MDY'
+SET intervalstyle = 'postgres'
+SET extra_float_digits = 1
+SET bytea_output = 'hex'
+SET lc_monetary = 'C'
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    shape record;
+    target regclass;
+    names text[];
+    lost text;
+    moved numeric[];
+    of_segments numeric[];
+    unpacked bigint := 0;
+BEGIN
+    -- Not by way of the table: its statement triggers would look for services that may be gone by now.
+    SELECT p.partition
+    INTO target
+    FROM codeverify.list_set_partitions(parent) AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind = 'r'
+    WHERE p.is_default
+       OR p.lower_bound <= period AND p.upper_bound > period
+    ORDER BY p.is_default
+    LIMIT 1;
+
+    FOR shape IN
+        SELECT l.columns, pg_catalog.array_agg(l.id) AS segments
+        FROM (
+            SELECT s.id, s.columns
+            FROM codeverify.packed_segments AS s
+            WHERE s.relation = parent
+              AND s.period_start = period
+            FOR UPDATE
+        ) AS l
+        GROUP BY l.columns
+    LOOP
+        SELECT pg_catalog.array_agg(c.value ->> 'name' ORDER BY c.ordinality),
+               pg_catalog.string_agg(pg_catalog.quote_ident(c.value ->> 'name'), ', ') FILTER (WHERE a.attname IS NULL)
+        INTO names, lost
+        FROM pg_catalog.jsonb_array_elements(shape.columns) WITH ORDINALITY AS c
+        LEFT JOIN pg_catalog.pg_attribute AS a
+            ON a.attrelid = target
+            AND a.attname = c.value ->> 'name'
+            AND a.attnum > 0
+            AND NOT a.attisdropped;
+        IF target IS NULL OR lost IS NOT NULL THEN
+            RAISE EXCEPTION 'packed rows cannot be brought back to %', parent
+                USING ERRCODE = 'VC107',
+                      DETAIL = coalesce(
+                          pg_catalog.format('%s has lost these columns: %s.', target, lost),
+                          'It has neither a partition for them nor a default one.'),
+                      HINT = CASE
+                          WHEN lost IS NULL THEN 'Add a partition for the period, and try again.'
+                          ELSE 'Add the columns, and try again; or read the rows with codeverify.read_all_packed().'
+                      END;
+        END IF;
+        EXECUTE (
+            SELECT pg_catalog.format(
+                'WITH moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s'
+                ' FROM codeverify.packed_segments AS s CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
+                ' WHERE s.id = ANY ($1) RETURNING %s) %s',
+                target,
+                -- What is generated is generated anew, and has to come out the same.
+                pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+                pg_catalog.string_agg('r.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                    FILTER (WHERE a.attgenerated = ''),
+                pg_catalog.string_agg(
+                    pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum),
+                pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum),
+                codeverify.digest_query(names, 'moved AS r', 'true'))
+            FROM pg_catalog.pg_attribute AS a
+            WHERE a.attrelid = target
+              AND a.attnum > 0
+              AND NOT a.attisdropped
+              AND a.attname = ANY (names))
+        INTO moved
+        USING shape.segments;
+        EXECUTE codeverify.digest_query(
+            names,
+            pg_catalog.format(
+                'codeverify.packed_segments AS s CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s) WHERE s.id = ANY ($1)',
+                codeverify.list_readable_columns(shape.columns)),
+            'true')
+        INTO of_segments
+        USING shape.segments;
+        IF moved IS DISTINCT FROM of_segments THEN
+            RAISE EXCEPTION 'packed rows cannot be brought back to %', parent
+                USING ERRCODE = 'VC107',
+                      DETAIL = 'The rows in the table are not those of the segments: a trigger changes them, or the type or expression of a column has changed.',
+                      HINT = 'Nothing was changed. Disable the trigger, or read the rows with codeverify.read_all_packed().';
+        END IF;
+        DELETE FROM codeverify.packed_segments AS s
+        WHERE s.id = ANY (shape.segments);
+        unpacked := unpacked + moved[2]::bigint;
+    END LOOP;
+    RETURN unpacked;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.unpack_partition(regclass, timestamptz) IS
+    'Brings the packed rows of the period that begins at a time back to the table: into its partition or, where that has been dropped, the default one. Compares them with the segments, deletes those, and returns how many rows there were: all of it or nothing. For codeverify_owner and superusers; set compress_after to NULL first, or maintenance packs them again. Raises VC107 when the table does not take them as they were.';

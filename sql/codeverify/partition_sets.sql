@@ -37,17 +37,19 @@ BEGIN
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = s.parent
     UNION ALL
     -- As the columns of the table have their defaults. Nothing is deleted or packed unless somebody asks for it.
-    SELECT p.partrelid::regclass, d.period, d.premake, NULL::interval, 'drop', NULL::interval, d.closed_indexes, false,
+    SELECT p.partrelid::regclass, d.period, d.premake, NULL::interval, d.action, NULL::interval, d.closed_indexes, false,
            '1 hour'::interval, NULL::timestamptz, NULL::text, NULL::timestamptz, false
     FROM (VALUES
-        ('observability.logs', 'day', 14, ARRAY[
-            'USING gin (to_tsvector(''simple'', message))',
+        ('observability.logs', 'day', 14, 'drop', ARRAY[
+            -- As the server writes them: by that they are found again.
+            'USING gin (to_tsvector(''simple''::regconfig, message))',
             'USING gin (meta_json jsonb_path_ops)']),
-        ('telemetry.code_events', 'month', 3, '{}'),
-        ('providers.usage_tracking', 'month', 3, '{}'),
-        ('integrations.webhook_deliveries', 'month', 3, '{}'),
-        ('audits.audit_log', 'month', 3, '{}')
-    ) AS d (name, period, premake, closed_indexes)
+        ('telemetry.code_events', 'month', 3, 'drop', '{}'),
+        ('providers.usage_tracking', 'month', 3, 'drop', '{}'),
+        ('integrations.webhook_deliveries', 'month', 3, 'drop', '{}'),
+        ('audits.audit_log', 'month', 3, 'archive', ARRAY[
+            'USING gin (audits.entry_document(entity, action, payload))'])
+    ) AS d (name, period, premake, action, closed_indexes)
     JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = pg_catalog.to_regclass(d.name)
     WHERE NOT EXISTS (SELECT FROM codeverify.partition_sets AS s WHERE s.parent = p.partrelid);
 END

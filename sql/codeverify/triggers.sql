@@ -24,3 +24,9 @@ BEGIN
     END LOOP;
 END
 $triggers$;
+
+CREATE TRIGGER partition_sets_check
+BEFORE INSERT OR UPDATE OF parent, action, compress_after, closed_indexes
+ON codeverify.partition_sets
+FOR EACH ROW EXECUTE FUNCTION codeverify.check_partition_set();
+COMMENT ON TRIGGER partition_sets_check ON codeverify.partition_sets IS 'Whatever a set is told to do, it can be done.';

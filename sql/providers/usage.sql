@@ -70,7 +70,10 @@ BEGIN
                t.cost_usd
         FROM providers.usage_tracking AS t
         WHERE t.org_id = tenant
-          AND t.date BETWEEN first_day AND last_day;
+          AND t.date BETWEEN first_day AND last_day
+        UNION ALL
+        SELECT p.user_id, p.provider, p.model, p.date, p.requests_count, p.tokens_input, p.tokens_output, p.cost_usd
+        FROM providers.list_packed_usage(tenant, first_day, last_day) AS p;
 END
 $function$;
 COMMENT ON FUNCTION providers.list_usage(uuid, date, date) IS

@@ -143,6 +143,8 @@ pub enum Error {
     NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
     NoRandomness,
+    #[error("\"{definition}\" is not the definition of an index")]
+    InvalidIndexDefinition { definition: String, problem: String },
     #[error("{table} is not partitioned by range of one date or timestamptz column")]
     NotASet { table: String },
     #[error("\"{period}\" is no period of partitions")]
@@ -166,6 +168,8 @@ pub enum Error {
         problem: &'static str,
         hint: &'static str,
     },
+    #[error("invalid secret of inbound deliveries: {problem}")]
+    InvalidInboundSecret { problem: &'static str },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -223,9 +227,20 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC105", "segment_damaged"),
     ("VC106", "not_packable"),
     ("VC107", "not_unpackable"),
+    ("VC110", "invalid_alert_rule"),
+    ("VC111", "no_such_incident"),
+    ("VC112", "incident_goes_on"),
+    ("VC113", "evaluation_ahead_of_time"),
+    ("VC114", "alert_rule_not_evaluated"),
+    ("VC115", "invalid_inbound_secret"),
+    ("VC116", "installation_taken"),
     ("VC120", "events_are_final"),
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
+    ("VC100", "not_an_array_of_logs"),
+    ("VC101", "arrays_differ_in_length"),
+    ("VC102", "invalid_log_query"),
+    ("VC103", "log_search_cut"),
 ];
 
 impl Error {
@@ -283,13 +298,14 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
             Error::NoRandomness => "VC090",
-            Error::NotAPeriod { .. } => "VC091",
+            Error::InvalidIndexDefinition { .. } | Error::NotAPeriod { .. } => "VC091",
             Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
             Error::NotForItsOwner { .. } => "VC093",
             Error::UnknownMaintenance { .. } => "VC095",
             Error::MaintenanceUnavailable { .. } => "VC096",
             Error::SegmentDamaged { .. } => "VC105",
             Error::NotPackable { .. } => "VC106",
+            Error::InvalidInboundSecret { .. } => "VC115",
         }
     }
 
@@ -304,6 +320,7 @@ impl Error {
             Error::ContextConflict => Some(
                 "Rows read under the first identity may still be held by cursors or plans of this transaction.".into(),
             ),
+            Error::InvalidIndexDefinition { problem, .. } => Some(format!("What is wrong: {problem}.")),
             Error::NotForItsOwner { superuser: true, .. } => {
                 Some("What stands in a superuser's table, such as a trigger, would run with all rights.".into())
             }
@@ -357,6 +374,9 @@ impl Error {
             Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::InvalidJwtKey { .. } => {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
+            Error::InvalidInboundSecret { .. } => {
+                "See COMMENT ON FUNCTION integrations.set_inbound_secret for what each argument may be.".into()
             }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::NotTheAdministrator => "Connect as a login of codeverify_admin.".into(),
@@ -436,6 +456,9 @@ impl Error {
             Error::UnusableEncryptionKey { .. } => {
                 "Put a line of codeverify.create_encryption_key() into a file that only the server's user can read, and name it in codeverify.encryption_key_file; keep the lines of former keys below it.".into()
             }
+            Error::InvalidIndexDefinition { .. } => {
+                "Give what follows the table's name in CREATE INDEX, such as USING gin (meta_json jsonb_path_ops).".into()
+            }
             Error::NotAPeriod { .. } => "Use one of day, week and month.".into(),
             Error::NotASet { .. } => {
                 "Create the table with PARTITION BY RANGE (...) on one such column, or turn one into it with codeverify.partition_table(...).".into()
@@ -446,7 +469,7 @@ impl Error {
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
-            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner."),
             Error::UnknownMaintenance { tasks, targets, .. } => format!(
                 "Give a task ({}) or a target ({}), or nothing for all.",
                 tasks.join(", "),

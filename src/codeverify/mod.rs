@@ -6,6 +6,7 @@ pub mod deploy;
 pub mod doctor;
 pub mod encryption;
 pub mod errors;
+pub mod index_definition;
 pub mod index_lookup;
 pub mod interrupts;
 pub mod jsonb;

@@ -21,6 +21,11 @@ pub fn from_stored(time: i64) -> i64 {
     time.saturating_add(POSTGRES_EPOCH)
 }
 
+/// To microseconds since 2000.
+pub fn to_stored(time: i64) -> i64 {
+    time.saturating_sub(POSTGRES_EPOCH)
+}
+
 /// The clock's time as a timestamp is stored: in microseconds since 2000.
 pub fn stored_now() -> i64 {
     // SAFETY: reads the clock.
@@ -29,7 +34,7 @@ pub fn stored_now() -> i64 {
 
 /// As the parameter of a query.
 pub fn to_datum(time: i64) -> DatumWithOid<'static> {
-    let datum = pg_sys::Datum::from(time.saturating_sub(POSTGRES_EPOCH));
+    let datum = pg_sys::Datum::from(to_stored(time));
     // SAFETY: a timestamptz is a number of microseconds, passed by value.
     unsafe { DatumWithOid::new(datum, pg_sys::TIMESTAMPTZOID) }
 }

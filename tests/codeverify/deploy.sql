@@ -49,6 +49,7 @@ SELECT set_eq(
     'codeverify.queue_age',
     'codeverify.schema_sizes',
     'codeverify.slow_sets',
+    'codeverify.packed_segments',
     'analysis.analyses',
     'analysis.analysis_runs',
     'analysis.analysis_stages',
@@ -104,11 +105,16 @@ SELECT set_eq(
     'integrations.notification_configs',
     'integrations.webhook_deliveries',
     'integrations.webhooks',
+    'observability.alert_evaluations',
     'observability.alert_firings',
     'observability.alert_rules',
+    'observability.incident_events',
     'observability.incident_progress',
     'observability.incidents',
+    'observability.log_intake',
     'observability.logs',
+    'observability.rejected_logs',
+    'observability.open_alerts',
     'production.analysis_sessions',
     'production.analysis_tasks',
     'production.artifacts',
@@ -169,7 +175,7 @@ SELECT set_eq(
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspowner = 'codeverify_owner'::regrole AND c.relkind = 'S'
     $$,
-    ARRAY['audits.audit_log_id_seq', 'observability.logs_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq'],
+    ARRAY['audits.audit_log_id_seq', 'observability.incident_events_id_seq', 'observability.logs_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq'],
     'the sequences are those listed here');
 SELECT set_eq(
     $$SELECT n.nspname::text FROM pg_namespace AS n WHERE n.nspowner = 'codeverify_owner'::regrole$$,

@@ -22,11 +22,38 @@ pub struct Step {
 }
 
 /// All tasks, in the order in which they are done.
-pub const TASKS: &[Task] = &[Task {
-    name: "partitions",
-    due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
-    step: "SELECT s.action, s.detail, s.more FROM codeverify.partition_next($1) AS s",
-}];
+pub const TASKS: &[Task] = &[
+    Task {
+        name: "partitions",
+        due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.partition_next($1) AS s",
+    },
+    Task {
+        name: "retention",
+        due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.retire_rows($1) AS s",
+    },
+    Task {
+        name: "compression",
+        due: "SELECT s.parent::text FROM codeverify.list_compressible_sets() AS s (parent)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.compress_rows($1) AS s",
+    },
+    Task {
+        name: "indexes",
+        due: "SELECT DISTINCT u.parent::text FROM codeverify.list_unbuilt_indexes() AS u",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
+    },
+    Task {
+        name: "alerts",
+        due: "SELECT o.id::text FROM observability.list_due_organizations() AS o (id)",
+        step: "SELECT s.action, s.detail, s.more FROM observability.take_alert_step($1) AS s",
+    },
+    Task {
+        name: "clean_up",
+        due: "SELECT t.target FROM codeverify.list_due_clean_ups() AS t (target)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.clean_up($1) AS s",
+    },
+];
 
 #[cfg(test)]
 mod tests {

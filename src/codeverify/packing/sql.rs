@@ -18,7 +18,7 @@ use crate::tenancy::sql::from_datum;
 extension_sql_file!(
     "../../../sql/codeverify/packing.sql",
     name = "codeverify_packing",
-    requires = [write_segments, describe_segment]
+    requires = [write_segments, describe_segment, "tenancy_functions"]
 );
 
 #[pg_extern(

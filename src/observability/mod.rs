@@ -1,0 +1,5 @@
+//! Schema observability: logs, alerts and incidents.
+
+pub mod alerts;
+mod log_time;
+mod sql;
