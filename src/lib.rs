@@ -8,6 +8,7 @@ mod analysis;
 mod audits;
 mod auth;
 mod codeverify;
+mod integrations;
 mod observability;
 mod schemas;
 mod telemetry;
@@ -21,10 +22,29 @@ pgrx::extension_sql_file!(
     bootstrap
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
+pgrx::extension_sql_file!("../sql/codeverify/reports.sql", name = "codeverify_reports");
+pgrx::extension_sql_file!(
+    "../sql/codeverify/metric_refreshes.sql",
+    name = "codeverify_metric_refreshes"
+);
+pgrx::extension_sql_file!(
+    "../sql/codeverify/clean_up.sql",
+    name = "codeverify_clean_up"
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/monitoring.sql",
     name = "codeverify_monitoring"
 );
+pgrx::extension_sql_file!(
+    "../sql/codeverify/maintenance_status.sql",
+    name = "codeverify_maintenance_status",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/tenancy/deleted_organizations.sql",
+    name = "tenancy_deleted_organizations"
+);
+pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
 pgrx::extension_sql_file!(
     "../sql/codeverify/upkeep_checks.sql",
     name = "codeverify_upkeep_checks"
@@ -35,8 +55,22 @@ pgrx::extension_sql_file!(
     requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
+    "../sql/telemetry/code_events.sql",
+    name = "telemetry_code_events"
+);
+pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
+pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
+pgrx::extension_sql_file!(
+    "../sql/integrations/inbound_events.sql",
+    name = "integrations_inbound_events"
+);
+pgrx::extension_sql_file!(
     "../sql/observability/functions.sql",
     name = "observability_functions"
+);
+pgrx::extension_sql_file!(
+    "../sql/observability/incidents.sql",
+    name = "observability_incidents"
 );
 pgrx::extension_sql_file!(
     "../sql/observability/packed_logs.sql",
@@ -76,6 +110,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
     codeverify::settings::define();
+    codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
     audits::settings::define();

@@ -14,6 +14,8 @@ mod analysis {}
 #[pg_schema]
 mod audits {}
 #[pg_schema]
-mod observability {}
+mod integrations {}
 #[pg_schema]
 mod telemetry {}
+#[pg_schema]
+mod observability {}

@@ -94,6 +94,7 @@ BEGIN
     INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier)
     VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
     INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+    INSERT INTO codeverify.metric_refreshes (org_id, relation) VALUES (org, 'telemetry.repo_metrics');
     INSERT INTO telemetry.metric_changes (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
 
     -- observability
@@ -102,8 +103,13 @@ BEGIN
            (org, service, environment, '1999-12-31 00:00+00', 'error', 'Old secret of ' || o);
     INSERT INTO observability.rejected_logs (org_id, reason, entry) VALUES (org, 'not_an_object', '"Rejected secret of ' || o || '"');
     INSERT INTO observability.alert_rules (id, org_id, type) VALUES (tap.id('alert rule of ' || o), org, 'error_count');
-    INSERT INTO observability.alert_firings (org_id, rule_id, fingerprint) VALUES (org, tap.id('alert rule of ' || o), 'f');
-    INSERT INTO observability.incidents (org_id, repo_id, service_id, environment_id) VALUES (org, repo, service, environment);
+    INSERT INTO observability.alert_evaluations (org_id, rule_id, evaluated_at)
+    VALUES (org, tap.id('alert rule of ' || o), '2026-01-01 00:00+00');
+    -- Its trigger fills observability.incident_events.
+    INSERT INTO observability.incidents (id, org_id, repo_id, service_id, environment_id)
+    VALUES (tap.id('incident of ' || o), org, repo, service, environment);
+    INSERT INTO observability.alert_firings (org_id, rule_id, fingerprint, incident_id)
+    VALUES (org, tap.id('alert rule of ' || o), 'f', tap.id('incident of ' || o));
 
     -- projects
     INSERT INTO projects.projects (id, org_id, name, owner_id) VALUES (project, org, 'Project', owner);
@@ -157,6 +163,9 @@ BEGIN
     INSERT INTO audits.archive_segments
         (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures)
     VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
+    INSERT INTO codeverify.packed_segments
+        (org_id, relation, period_start, period_end, min_ts, max_ts, row_count, columns, content)
+    VALUES (org, 'observability.logs', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');
 END
 $procedure$;
 

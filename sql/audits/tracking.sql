@@ -18,6 +18,7 @@ FROM (VALUES
     ('integrations.inbound_secrets'),
     ('integrations.notification_configs'),
     ('observability.alert_rules'),
+    ('observability.incidents'),
     ('projects.projects'),
     ('projects.policies'),
     ('projects.project_policies'),

@@ -23,6 +23,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.find_sibling(regclass, regclass) IS
     'The partition of a set that a new one takes after in what the table itself does not have.';
+GRANT EXECUTE ON FUNCTION codeverify.find_sibling(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_storage_parameters(relation regclass)
 RETURNS text
@@ -156,6 +157,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.replica_identity_clause(regclass) IS
     'The replica identity that a table has, as ALTER TABLE takes it.';
+GRANT EXECUTE ON FUNCTION codeverify.replica_identity_clause(regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.name_like_sibling(object_name name, sibling_name name, new_name name)
 RETURNS name
@@ -172,71 +174,82 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.name_like_sibling(name, name, name) IS
     'The name for a copy of a policy or trigger on another table: <table>_<rest> goes after the other table, any other name stays.';
+GRANT EXECUTE ON FUNCTION codeverify.name_like_sibling(name, name, name) TO codeverify_admin;
 
-CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
-RETURNS TABLE (statement text, needs_codeverify boolean)
-LANGUAGE plpgsql
+CREATE FUNCTION codeverify.list_grant_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
 STABLE
-ROWS 20
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- What default privileges of the database or the owner have given comes first, and goes.
+    SELECT s.statement
+    FROM (
+        SELECT DISTINCT 1 AS place, pg_catalog.format('REVOKE ALL ON %s FROM %s', target, g.name) AS statement
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT a.grantee FROM pg_catalog.aclexplode(c.relacl) AS a
+            UNION
+            SELECT a.grantee
+            FROM pg_catalog.pg_attribute AS t
+            CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) AS a
+            WHERE t.attrelid = target
+        ) AS a
+        CROSS JOIN LATERAL (
+            SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
+        ) AS g (name)
+        WHERE c.oid = target
+          AND a.grantee <> c.relowner
+        UNION ALL
+        SELECT 2, pg_catalog.format(
+            'GRANT %s ON %s TO %s%s',
+            pg_catalog.string_agg(p.privilege, ', '), target, g.name,
+            CASE WHEN p.is_grantable THEN ' WITH GRANT OPTION' END)
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL (
+            SELECT a.privilege_type AS privilege, a.grantee, a.is_grantable
+            FROM pg_catalog.aclexplode(c.relacl) AS a
+            UNION ALL
+            SELECT pg_catalog.format('%s (%I)', a.privilege_type, t.attname), a.grantee, a.is_grantable
+            FROM pg_catalog.pg_attribute AS t
+            CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) AS a
+            WHERE t.attrelid = source
+              AND NOT t.attisdropped
+        ) AS p
+        CROSS JOIN LATERAL (
+            SELECT CASE p.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(p.grantee)) END
+        ) AS g (name)
+        WHERE c.oid = source
+          AND p.grantee <> c.relowner
+        GROUP BY g.name, p.is_grantable
+    ) AS s
+    ORDER BY s.place
+$function$;
+COMMENT ON FUNCTION codeverify.list_grant_statements(regclass, regclass) IS
+    'What gives a table the grants of another, and takes those that it has. Without another table (NULL) it gives none.';
+GRANT EXECUTE ON FUNCTION codeverify.list_grant_statements(regclass, regclass) TO codeverify_admin;
+
+CREATE FUNCTION codeverify.list_policy_statements(source regclass, target regclass, isolation_only boolean)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET quote_all_identifiers = off
 AS $function$
-DECLARE
-    -- @plpgsql_check_options: security_warnings = off
-    -- Nothing is executed here; names and values are quoted where the statements are put together.
-    sibling regclass := codeverify.find_sibling(parent, partition);
-    target text;
-    target_name name;
-    parent_name name;
-    is_ours boolean;
-BEGIN
-    SELECT pg_catalog.format('%I.%I', n.nspname, c.relname), c.relname, p.relname,
-           pg_catalog.pg_get_userbyid(p.relowner) = 'codeverify_owner'
-    INTO STRICT target, target_name, parent_name, is_ours
-    FROM pg_catalog.pg_class AS c
-    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    CROSS JOIN pg_catalog.pg_class AS p
-    WHERE c.oid = partition
-      AND p.oid = parent;
-
-    -- Rows are reached through the table; default privileges of this database may say otherwise.
-    RETURN QUERY
-    SELECT pg_catalog.format('REVOKE ALL ON %s FROM %s', target, g.grantee), false
-    FROM (
-        SELECT DISTINCT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END AS grantee
-        FROM pg_catalog.pg_class AS c
-        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
-        WHERE c.oid = partition
-          AND a.grantee <> c.relowner
-    ) AS g;
-    -- Where others are reached by themselves, so is this one.
-    RETURN QUERY
-    SELECT pg_catalog.format(
-               'GRANT %s ON %s TO %s%s',
-               pg_catalog.string_agg(a.privilege_type, ', '), target,
-               CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END,
-               CASE WHEN a.is_grantable THEN ' WITH GRANT OPTION' END),
-           false
-    FROM pg_catalog.pg_class AS c
-    CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
-    WHERE c.oid = sibling
-      AND NOT is_ours
-      AND a.grantee <> c.relowner
-    GROUP BY a.grantee, a.is_grantable;
-
-    RETURN QUERY
-    SELECT pg_catalog.format('ALTER TABLE %s %s ROW LEVEL SECURITY', target, o.option), false
+    SELECT pg_catalog.format('ALTER TABLE %s %s ROW LEVEL SECURITY', target, o.option)
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL (VALUES ('ENABLE', c.relrowsecurity), ('FORCE', c.relforcerowsecurity)) AS o (option, is_on)
-    WHERE c.oid = parent
-      AND o.is_on;
-    -- Our partitions have no grants, so what isolates them is all that they need. A partition of the ledger has got
-    -- it by being attached.
-    RETURN QUERY
-    SELECT s.statement, false
+    WHERE c.oid = source
+      AND o.is_on
+    UNION ALL
+    SELECT s.statement
     FROM pg_catalog.pg_policy AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.polrelid
+    JOIN pg_catalog.pg_class AS t ON t.oid = target
     CROSS JOIN LATERAL (
-        SELECT codeverify.name_like_sibling(p.polname, parent_name, target_name)
+        SELECT codeverify.name_like_sibling(p.polname, c.relname, t.relname)
     ) AS n (name)
     CROSS JOIN LATERAL (
         SELECT pg_catalog.concat_ws(
@@ -254,82 +267,32 @@ BEGIN
         FROM pg_catalog.obj_description(p.oid, 'pg_policy') AS d (description)
         WHERE d.description IS NOT NULL
     ) AS s (statement)
-    WHERE p.polrelid = parent
-      AND (NOT is_ours OR EXISTS (
+    WHERE p.polrelid = source
+      AND (NOT isolation_only OR EXISTS (
           SELECT
           FROM pg_catalog.pg_attribute AS a
-          WHERE a.attrelid = parent
+          WHERE a.attrelid = source
             AND a.attnum > 0
             AND tenancy.is_isolating_policy(p.oid, a.attname)))
       AND NOT EXISTS (
           SELECT
           FROM pg_catalog.pg_policy AS o
-          WHERE o.polrelid = partition
-            AND o.polname = n.name);
+          WHERE o.polrelid = target
+            AND o.polname = n.name)
+$function$;
+COMMENT ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) IS
+    'What gives a table the row security and the policies of another, or of these only the one that isolates by organization. Policies that it has are left out.';
+GRANT EXECUTE ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) TO codeverify_admin;
 
-    -- Columns have their numbers by themselves, and the expressions of indexes statistics of their own.
-    RETURN QUERY
-    SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', target, a.attname, o.attstattarget), false
-    FROM pg_catalog.pg_attribute AS o
-    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = partition AND a.attname = o.attname
-    WHERE o.attrelid = parent
-      AND o.attnum > 0
-      AND o.attstattarget >= 0
-      AND NOT o.attisdropped
-      AND a.attstattarget <> o.attstattarget;
-    RETURN QUERY
-    SELECT pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', x.inhrelid::regclass, o.attnum, o.attstattarget), false
-    FROM pg_catalog.pg_index AS i
-    JOIN pg_catalog.pg_inherits AS x ON x.inhrelid = i.indexrelid
-    JOIN pg_catalog.pg_attribute AS o ON o.attrelid = x.inhparent
-    WHERE i.indrelid = partition
-      AND o.attstattarget >= 0;
-    -- Of the table where it says anything, else of the sibling.
-    RETURN QUERY
-    SELECT pg_catalog.format('ALTER TABLE %s %s', target, c.clause), false
-    FROM (
-        SELECT codeverify.replica_identity_clause(parent) AS clause
-        FROM pg_catalog.pg_class AS p
-        WHERE p.oid = parent
-          AND p.relreplident IN ('f', 'n')
-        UNION ALL
-        SELECT 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
-        FROM pg_catalog.pg_index AS o
-        JOIN pg_catalog.pg_inherits AS h ON h.inhparent = o.indexrelid
-        JOIN pg_catalog.pg_index AS i ON i.indexrelid = h.inhrelid AND i.indrelid = partition
-        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-        WHERE o.indrelid = parent
-          AND o.indisreplident
-        UNION ALL
-        SELECT codeverify.replica_identity_clause(sibling)
-        FROM pg_catalog.pg_class AS p
-        JOIN pg_catalog.pg_class AS s ON s.oid = sibling
-        WHERE p.oid = parent
-          AND p.relreplident = 'd'
-          AND s.relreplident IN ('f', 'n')
-        UNION ALL
-        -- The sibling's index is a partition of the same one as this table's.
-        SELECT 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
-        FROM pg_catalog.pg_class AS p
-        JOIN pg_catalog.pg_index AS o ON o.indrelid = sibling AND o.indisreplident
-        JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = o.indexrelid
-        JOIN pg_catalog.pg_inherits AS g ON g.inhparent = h.inhparent
-        JOIN pg_catalog.pg_index AS i ON i.indexrelid = g.inhrelid AND i.indrelid = partition
-        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-        WHERE p.oid = parent
-          AND p.relreplident = 'd'
-    ) AS c
-    LIMIT 1;
-
-    RETURN QUERY
-    SELECT pg_catalog.format('COMMENT ON TABLE %s IS %L', target, d.description), false
-    FROM pg_catalog.obj_description(parent, 'pg_class') AS d (description)
-    WHERE d.description IS NOT NULL;
-
-    -- Triggers for rows come with being attached; those for statements do not. Those of capture name columns by their
-    -- numbers, which are this table's own, and call a function that the owner need not be allowed to use.
-    RETURN QUERY
-    SELECT s.statement, true
+CREATE FUNCTION codeverify.list_capture_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 8
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Their arguments name columns with the numbers that they have in the table.
+    SELECT s.statement
     FROM pg_catalog.pg_trigger AS g
     CROSS JOIN LATERAL (
         SELECT pg_catalog.format(
@@ -344,46 +307,154 @@ BEGIN
             END,
             (
                 SELECT pg_catalog.string_agg(
-                    pg_catalog.format('%L', pg_catalog.format('%s=%s:%s', pg_catalog.split_part(v.argument, '=', 1), a.attnum, a.attname)),
-                    ', ' ORDER BY v.place)
-                -- In a bytea that is printed as such, the zero byte after each is "00".
+                    pg_catalog.quote_literal(pg_catalog.format('%s=%s:%s', pg_catalog.split_part(v.argument, '=', 1), a.attnum, a.attname)),
+                    ', ' ORDER BY m.place)
+                -- Each ends with a zero byte.
                 FROM pg_catalog.regexp_matches(pg_catalog.encode(g.tgargs, 'hex'), '((?:(?!00)..)+)00', 'g')
                     WITH ORDINALITY AS m (digits, place)
-                CROSS JOIN LATERAL (SELECT pg_catalog.convert_from(pg_catalog.decode(m.digits[1], 'hex'), 'UTF8'), m.place) AS v (argument, place)
+                CROSS JOIN LATERAL (
+                    SELECT pg_catalog.convert_from(pg_catalog.decode(m.digits[1], 'hex'), 'UTF8')
+                ) AS v (argument)
                 JOIN pg_catalog.pg_attribute AS a
-                    ON a.attrelid = partition
+                    ON a.attrelid = target
                     AND a.attname = pg_catalog.substr(v.argument, pg_catalog.strpos(v.argument, ':') + 1)
             ))
         UNION ALL
         SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', g.tgname, target, d.description)
         FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (description)
         WHERE d.description IS NOT NULL
-        UNION ALL
-        SELECT pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', target, CASE g.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, g.tgname)
-        WHERE g.tgenabled <> 'O'
     ) AS s (statement)
-    WHERE g.tgrelid = parent
-      AND g.tgfoid = 'audits.record_changes()'::regprocedure;
+    WHERE g.tgrelid = source
+      AND g.tgfoid = 'audits.record_changes()'::regprocedure
+$function$;
+COMMENT ON FUNCTION codeverify.list_capture_statements(regclass, regclass) IS
+    'What tracks a table as another is tracked: the triggers of audits.track(), for the same columns by name.';
+GRANT EXECUTE ON FUNCTION codeverify.list_capture_statements(regclass, regclass) TO codeverify_admin;
+
+CREATE FUNCTION codeverify.list_statistics_statements(source regclass, target regclass)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', target, o.attname, o.attstattarget)
+    FROM pg_catalog.pg_attribute AS o
+    JOIN pg_catalog.pg_attribute AS a ON a.attrelid = target AND a.attname = o.attname
+    WHERE o.attrelid = source
+      AND o.attnum > 0
+      AND NOT o.attisdropped
+      AND o.attstattarget >= 0
+      AND a.attstattarget <> o.attstattarget
+$function$;
+COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
+    'What gives the columns of a table the statistics targets that they have in another.';
+GRANT EXECUTE ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) TO codeverify_admin;
+
+CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
+RETURNS TABLE (statement text, needs_codeverify boolean)
+LANGUAGE plpgsql
+STABLE
+ROWS 20
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- Nothing is executed here; names and values are quoted where the statements are put together.
+    sibling regclass := codeverify.find_sibling(parent, partition);
+    is_ours boolean := (
+        SELECT pg_catalog.pg_get_userbyid(c.relowner) = 'codeverify_owner' FROM pg_catalog.pg_class AS c WHERE c.oid = parent);
+BEGIN
+    -- Our rows are reached through the table. Where others' partitions are reached by themselves, so is this one.
+    RETURN QUERY
+    SELECT l.statement, false
+    FROM codeverify.list_grant_statements(CASE WHEN NOT is_ours THEN sibling END, partition) AS l (statement);
+
+    -- Our partitions have no grants, so what isolates them is all that they need. A partition of the ledger has got
+    -- it by being attached. The owner need not be allowed to name what isolates.
+    RETURN QUERY
+    SELECT l.statement, true
+    FROM codeverify.list_policy_statements(parent, partition, is_ours) AS l (statement);
+
+    RETURN QUERY
+    SELECT l.statement, false
+    FROM codeverify.list_statistics_statements(parent, partition) AS l (statement);
+    -- The expressions of indexes have statistics of their own.
+    RETURN QUERY
+    SELECT pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS %s', x.inhrelid::regclass, o.attnum, o.attstattarget), false
+    FROM pg_catalog.pg_index AS i
+    JOIN pg_catalog.pg_inherits AS x ON x.inhrelid = i.indexrelid
+    JOIN pg_catalog.pg_attribute AS o ON o.attrelid = x.inhparent
+    WHERE i.indrelid = partition
+      AND o.attstattarget >= 0;
+
+    -- Of the table where it says anything, else of the sibling, whose index is a partition of the same one as this
+    -- table's.
+    RETURN QUERY
+    SELECT pg_catalog.format('ALTER TABLE %s %s', partition, c.clause), false
+    FROM (
+        SELECT 1 AS place, codeverify.replica_identity_clause(p.oid) AS clause
+        FROM pg_catalog.pg_class AS p
+        WHERE p.oid = parent
+          AND p.relreplident IN ('f', 'n')
+        UNION ALL
+        SELECT 2, 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
+        FROM pg_catalog.pg_index AS o
+        JOIN pg_catalog.pg_inherits AS h ON h.inhparent = o.indexrelid
+        JOIN pg_catalog.pg_index AS i ON i.indexrelid = h.inhrelid AND i.indrelid = partition
+        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+        WHERE o.indrelid = parent
+          AND o.indisreplident
+        UNION ALL
+        SELECT 3, codeverify.replica_identity_clause(s.oid)
+        FROM pg_catalog.pg_class AS s
+        WHERE s.oid = sibling
+          AND s.relreplident IN ('f', 'n')
+        UNION ALL
+        SELECT 4, 'REPLICA IDENTITY USING INDEX ' || pg_catalog.quote_ident(x.relname)
+        FROM pg_catalog.pg_index AS o
+        JOIN pg_catalog.pg_inherits AS h ON h.inhrelid = o.indexrelid
+        JOIN pg_catalog.pg_inherits AS g ON g.inhparent = h.inhparent
+        JOIN pg_catalog.pg_index AS i ON i.indexrelid = g.inhrelid AND i.indrelid = partition
+        JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+        WHERE o.indrelid = sibling
+          AND o.indisreplident
+    ) AS c
+    ORDER BY c.place
+    LIMIT 1;
+
+    RETURN QUERY
+    SELECT pg_catalog.format('COMMENT ON TABLE %s IS %L', partition, d.description), false
+    FROM pg_catalog.obj_description(parent, 'pg_class') AS d (description)
+    WHERE d.description IS NOT NULL;
+
+    -- Triggers for rows come with being attached, those for statements do not. Those of capture call a function that
+    -- the owner need not be allowed to use.
+    RETURN QUERY
+    SELECT l.statement, true
+    FROM codeverify.list_capture_statements(parent, partition) AS l (statement);
     RETURN QUERY
     SELECT s.statement, false
     FROM pg_catalog.pg_trigger AS g
     JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+    JOIN pg_catalog.pg_class AS t ON t.oid = partition
     CROSS JOIN LATERAL (
-        SELECT codeverify.name_like_sibling(g.tgname, c.relname, target_name)
+        SELECT codeverify.name_like_sibling(g.tgname, c.relname, t.relname)
     ) AS n (name)
     CROSS JOIN LATERAL (
-        -- All names in a definition have their schema; the trigger's own comes first.
-        SELECT pg_catalog.regexp_replace(
-            pg_catalog.replace(
+        -- In a definition the trigger's own name comes first, and the table's with its schema.
+        SELECT pg_catalog.format('CREATE TRIGGER %I', n.name)
+               || pg_catalog.substr(d.definition, pg_catalog.length(pg_catalog.format('CREATE TRIGGER %I', g.tgname)) + 1)
+        FROM (
+            SELECT pg_catalog.replace(
                 pg_catalog.pg_get_triggerdef(g.oid),
-                pg_catalog.format(' ON %s ', sibling), pg_catalog.format(' ON %s ', target)),
-            '^CREATE TRIGGER ("([^"]|"")*"|[^ ]+)',
-            'CREATE TRIGGER ' || pg_catalog.replace(pg_catalog.quote_ident(n.name), '\', '\\'))
+                pg_catalog.format(' ON %s ', sibling), pg_catalog.format(' ON %s ', partition))
+        ) AS d (definition)
         UNION ALL
-        SELECT pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', target, CASE g.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, n.name)
+        SELECT pg_catalog.format('ALTER TABLE %s %s TRIGGER %I', partition, CASE g.tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA' ELSE 'DISABLE' END, n.name)
         WHERE g.tgenabled <> 'O'
         UNION ALL
-        SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', n.name, target, d.description)
+        SELECT pg_catalog.format('COMMENT ON TRIGGER %I ON %s IS %L', n.name, partition, d.description)
         FROM pg_catalog.obj_description(g.oid, 'pg_trigger') AS d (description)
         WHERE d.description IS NOT NULL
     ) AS s (statement)
@@ -401,6 +472,7 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) IS
     'What makes a new partition like the others of its set, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
+GRANT EXECUTE ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.create_partitions(parent regclass, period text, behind int, ahead int)
 RETURNS int
@@ -522,6 +594,11 @@ BEGIN
                 RETURN NEXT set.parent::text;
         END;
     END LOOP;
+    -- To be forgotten.
+    RETURN QUERY
+    SELECT s.parent::text
+    FROM codeverify.partition_sets AS s
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = s.parent);
 END
 $function$;
 COMMENT ON FUNCTION codeverify.list_sets_to_partition() IS
@@ -544,6 +621,15 @@ BEGIN
     FROM codeverify.list_partition_sets() AS s
     WHERE s.parent = pg_catalog.to_regclass(target);
     IF NOT FOUND THEN
+        DELETE FROM codeverify.partition_sets AS s
+        WHERE s.parent::text = target
+          AND NOT EXISTS (SELECT FROM pg_catalog.pg_partitioned_table AS p WHERE p.partrelid = s.parent);
+        IF FOUND THEN
+            action := 'forgot';
+            detail := 'there is no such partitioned table any more';
+            more := false;
+            RETURN NEXT;
+        END IF;
         RETURN;
     END IF;
     wanted := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until);
@@ -554,14 +640,14 @@ BEGIN
         RETURN;
     END IF;
     PERFORM codeverify.store_partition_set(set.parent);
+    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     partitions := (SELECT pg_catalog.count(*) FROM codeverify.list_set_partitions(set.parent) AS l WHERE NOT l.is_default);
-    IF partitions > 150 THEN
+    IF partitions > 150 AND NOT more THEN
         RAISE WARNING '% has % partitions', set.parent, partitions
             USING HINT = 'Planning takes longer with each. Set a retention or a longer period with codeverify.configure_partitions().';
     END IF;
     action := 'made';
     detail := made.partition || CASE WHEN made.moved > 0 THEN pg_catalog.format(' with %s rows of the default partition', made.moved) ELSE '' END;
-    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     RETURN NEXT;
 END
 $function$;

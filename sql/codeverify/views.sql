@@ -20,6 +20,7 @@ JOIN (VALUES
     ('audits.archives', 'COPY TO', 'archive'),
     ('audits.checkpoints', 'COPY TO', 'checkpoint'),
     ('codeverify.packed_segments', 'COPY TO', 'pack'),
+    ('codeverify.maintenance_tasks', 'COPY TO', 'maintain'),
     ('auth.users', 'COPY FROM', 'reencrypt'),
     ('auth.jwt_keys', 'COPY FROM', 'reencrypt'),
     ('integrations.inbound_secrets', 'COPY FROM', 'reencrypt')
@@ -29,13 +30,13 @@ WHERE p.datid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname =
   AND p.type = 'CALLBACK'
 GROUP BY coalesce(a.leader_pid, p.pid), p.datname, o.operation, p.relid;
 
-COMMENT ON VIEW codeverify.progress IS 'How far long operations of this database are, one a row: imports of SARIF logs, verifications, archives and checkpoints of the ledger, packing of partitions, encryption under a new key. Those of roles that the reader is no member of are shown to members of pg_read_all_stats, such as pg_monitor.';
+COMMENT ON VIEW codeverify.progress IS 'How far long operations of this database are, one a row: imports of SARIF logs, verifications, archives and checkpoints of the ledger, packing of partitions, encryption under a new key, maintenance. Those of roles that the reader is no member of are shown to members of pg_read_all_stats, such as pg_monitor.';
 COMMENT ON COLUMN codeverify.progress.pid IS 'Process that runs it; pg_cancel_backend(pid) ends it and leaves nothing of it.';
 COMMENT ON COLUMN codeverify.progress.datname IS 'Name of the database.';
 COMMENT ON COLUMN codeverify.progress.role IS 'Login that runs it.';
-COMMENT ON COLUMN codeverify.progress.operation IS 'import, verify, archive, checkpoint, pack or reencrypt.';
+COMMENT ON COLUMN codeverify.progress.operation IS 'import, verify, archive, checkpoint, pack, reencrypt or maintain.';
 COMMENT ON COLUMN codeverify.progress.relation IS 'Table that it is about.';
-COMMENT ON COLUMN codeverify.progress.done IS 'Rows that have been stored or read.';
+COMMENT ON COLUMN codeverify.progress.done IS 'Rows that have been stored or read; steps that maintenance has taken.';
 COMMENT ON COLUMN codeverify.progress.total IS 'About how many rows there are; NULL where that is not known before.';
 COMMENT ON COLUMN codeverify.progress.started_at IS 'When its statement began.';
 COMMENT ON COLUMN codeverify.progress.elapsed IS 'How long it has been running.';

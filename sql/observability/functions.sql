@@ -54,10 +54,11 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    DELETE FROM observability.logs AS l
-    WHERE l.org_id = OLD.id;
+    IF EXISTS (SELECT FROM observability.logs AS l WHERE l.org_id = OLD.id) THEN
+        PERFORM tenancy.leave_organization_rows('observability.logs'::regclass, OLD.id);
+    END IF;
     RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION observability.delete_organization_logs() IS
-    'Trigger function: deletes the log lines of an organization that was deleted.';
+    'Trigger function: deletes the log lines of an organization that was deleted; of more than a few thousand, maintenance deletes the rest.';

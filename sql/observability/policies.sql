@@ -1,11 +1,13 @@
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES
-    ('observability.logs',          'read',   'service', NULL,      NULL),
-    ('observability.rejected_logs', 'manage', NULL,     NULL,      NULL),
-    ('observability.alert_rules',   'read',   'manage',  'manage',  'manage'),
-    ('observability.alert_firings', 'read',   'service', 'service', 'service'),
-    ('observability.incidents',     'read',   'write',   'write',   'manage')
+    ('observability.logs',              'read',   'service', NULL,      NULL),
+    ('observability.rejected_logs',     'manage', NULL,      NULL,      NULL),
+    ('observability.alert_rules',       'read',   'manage',  'manage',  'manage'),
+    ('observability.alert_evaluations', 'read',   NULL,      NULL,      NULL),
+    ('observability.alert_firings',     'read',   'service', 'service', 'service'),
+    ('observability.incidents',         'read',   'write',   'write',   'manage'),
+    ('observability.incident_events',   'read',   NULL,      NULL,      NULL)
 ) AS t (target, selects, inserts, updates, deletes);
 
 GRANT USAGE ON SEQUENCE observability.logs_id_seq TO codeverify_service;

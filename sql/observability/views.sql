@@ -40,3 +40,39 @@ FOR EACH ROW
 EXECUTE FUNCTION observability.take_log_line();
 
 COMMENT ON TRIGGER log_intake_take ON observability.log_intake IS 'Writes what comes into observability.logs.';
+CREATE VIEW observability.open_alerts WITH (security_invoker = true) AS
+SELECT
+    f.org_id,
+    f.rule_id,
+    r.type,
+    f.fingerprint,
+    f.fired_at,
+    f.evaluated_at,
+    f.observed,
+    f.threshold,
+    f.incident_id,
+    i.title,
+    i.severity,
+    i.status,
+    i.acknowledged_at
+FROM observability.alert_firings AS f
+JOIN observability.alert_rules AS r ON r.org_id = f.org_id AND r.id = f.rule_id
+LEFT JOIN observability.incidents AS i ON i.org_id = f.org_id AND i.id = f.incident_id
+WHERE f.state = 'firing'
+  AND r.enabled;
+COMMENT ON VIEW observability.open_alerts IS
+    'Alerts whose condition holds, with the incident that each is under.';
+COMMENT ON COLUMN observability.open_alerts.org_id IS 'Organization of the rule.';
+COMMENT ON COLUMN observability.open_alerts.rule_id IS 'The rule.';
+COMMENT ON COLUMN observability.open_alerts.type IS 'What the rule watches.';
+COMMENT ON COLUMN observability.open_alerts.fingerprint IS 'What it fired for.';
+COMMENT ON COLUMN observability.open_alerts.fired_at IS 'When it last fired.';
+COMMENT ON COLUMN observability.open_alerts.evaluated_at IS 'As of when the condition holds.';
+COMMENT ON COLUMN observability.open_alerts.observed IS 'What was counted then.';
+COMMENT ON COLUMN observability.open_alerts.threshold IS 'The rule''s threshold then.';
+COMMENT ON COLUMN observability.open_alerts.incident_id IS 'The incident; NULL when it was deleted.';
+COMMENT ON COLUMN observability.open_alerts.title IS 'What the incident is about.';
+COMMENT ON COLUMN observability.open_alerts.severity IS 'How bad it is.';
+COMMENT ON COLUMN observability.open_alerts.status IS 'Where the incident is: open, investigating, identified or resolved.';
+COMMENT ON COLUMN observability.open_alerts.acknowledged_at IS 'When somebody took it on; NULL before.';
+GRANT SELECT ON observability.open_alerts TO codeverify_tenant;

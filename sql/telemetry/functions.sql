@@ -49,13 +49,14 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    DELETE FROM telemetry.code_events AS e
-    WHERE e.org_id = OLD.id;
+    IF EXISTS (SELECT FROM telemetry.code_events AS e WHERE e.org_id = OLD.id) THEN
+        PERFORM tenancy.leave_organization_rows('telemetry.code_events'::regclass, OLD.id);
+    END IF;
     RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION telemetry.delete_organization_events() IS
-    'Trigger function: deletes the code events of an organization that was deleted.';
+    'Trigger function: deletes the code events of an organization that was deleted; of more than a few thousand, maintenance deletes the rest.';
 
 CREATE FUNCTION telemetry.refuse_event_change()
 RETURNS trigger

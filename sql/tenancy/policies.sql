@@ -15,6 +15,9 @@ SELECT tenancy.allow('tenancy.organizations', selects => 'read', inserts => NULL
 REVOKE UPDATE ON tenancy.organizations FROM codeverify_tenant;
 GRANT UPDATE (name, avatar_url, settings) ON tenancy.organizations TO codeverify_tenant;
 
+-- Functions and maintenance only.
+SELECT tenancy.force_row_security('tenancy.deleted_organizations');
+
 SELECT tenancy.isolate(t.target::regclass),
        tenancy.allow(t.target::regclass, t.selects, t.inserts, t.updates, t.deletes)
 FROM (VALUES

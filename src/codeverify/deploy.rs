@@ -37,8 +37,12 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "codeverify/deployment.sql",
     "tenancy/types.sql",
     "tenancy/tables/organizations.sql",
+    "tenancy/tables/deleted_organizations.sql",
     "codeverify/tables/partition_sets.sql",
     "codeverify/tables/maintenance_tasks.sql",
+    "codeverify/tables/report_refreshes.sql",
+    "codeverify/tables/metric_refreshes.sql",
+    "codeverify/tables/clean_up_settings.sql",
     "codeverify/tables/packed_segments.sql",
     "auth/tables/users.sql",
     "tenancy/tables/org_memberships.sql",
@@ -86,8 +90,10 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "observability/tables/logs.sql",
     "observability/tables/rejected_logs.sql",
     "observability/tables/alert_rules.sql",
-    "observability/tables/alert_firings.sql",
+    "observability/tables/alert_evaluations.sql",
     "observability/tables/incidents.sql",
+    "observability/tables/incident_events.sql",
+    "observability/tables/alert_firings.sql",
     "projects/tables/projects.sql",
     "projects/tables/versions.sql",
     "projects/tables/baselines.sql",
@@ -157,11 +163,15 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "scm/views.sql",
     "analysis/views.sql",
     "observability/views.sql",
+    "analysis/reports.sql",
+    "telemetry/reports.sql",
+    "observability/reports.sql",
     "audits/views/statistics.sql",
     "audits/views/size_report.sql",
     "audits/views/tracked_tables.sql",
     "audits/views/entries.sql",
     "codeverify/views.sql",
+    "codeverify/views/maintenance_status.sql",
     "codeverify/views/schema_sizes.sql",
     "codeverify/views/index_usage.sql",
     "codeverify/views/missing_foreign_key_indexes.sql",
@@ -178,10 +188,16 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/reports.sql",
+    "codeverify/metric_refreshes.sql",
     "codeverify/partition_closing.sql",
     "codeverify/retention.sql",
     "codeverify/monitoring.sql",
     "codeverify/maintenance.sql",
+    "codeverify/clean_up.sql",
+    "codeverify/maintenance_status.sql",
+    "tenancy/deleted_organizations.sql",
+    "audits/upkeep.sql",
     "codeverify/upkeep_checks.sql",
     "tenancy/functions.sql",
     "tenancy/isolation.sql",
@@ -202,16 +218,24 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "auth/sessions.sql",
     "auth/totp.sql",
     "analysis/functions.sql",
+    "analysis/pending.sql",
+    "scm/installations.sql",
+    "integrations/inbound_secrets.sql",
+    "integrations/inbound_deliveries.sql",
+    "integrations/inbound_events.sql",
     "telemetry/functions.sql",
+    "telemetry/code_events.sql",
     "telemetry/attribution.sql",
     "telemetry/metrics.sql",
     "providers/usage.sql",
     "observability/functions.sql",
-    "observability/log_ingestion.sql",
-    "observability/log_search.sql",
+    "observability/alerts.sql",
+    "observability/incidents.sql",
     "observability/packed_logs.sql",
     "codeverify/packing.sql",
     "providers/packed_usage.sql",
+    "observability/log_ingestion.sql",
+    "observability/log_search.sql",
     "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",
@@ -227,7 +251,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
 /// A relation or type that deployment makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deployed {
-    /// TABLE, VIEW or TYPE.
+    /// TABLE, VIEW, MATERIALIZED VIEW or TYPE.
     pub kind: &'static str,
     /// Schema-qualified name.
     pub name: String,
@@ -238,6 +262,7 @@ pub fn deployed_objects() -> Vec<Deployed> {
     let creations = [
         ("CREATE TABLE ", "TABLE"),
         ("CREATE VIEW ", "VIEW"),
+        ("CREATE MATERIALIZED VIEW ", "MATERIALIZED VIEW"),
         ("CREATE TYPE ", "TYPE"),
     ];
     DEPLOYED
@@ -359,6 +384,10 @@ mod tests {
         assert_eq!(find("analysis.findings")[0].kind, "TABLE");
         assert_eq!(find("tenancy.member_role")[0].kind, "TYPE");
         assert_eq!(find("tenancy.coverage")[0].kind, "VIEW");
+        assert_eq!(
+            find("telemetry.stored_events_by_week")[0].kind,
+            "MATERIALIZED VIEW"
+        );
         assert_eq!(find("observability.logs").len(), 1);
         assert!(find("observability.logs_default").is_empty());
         assert!(

@@ -168,6 +168,8 @@ pub enum Error {
         problem: &'static str,
         hint: &'static str,
     },
+    #[error("invalid secret of inbound deliveries: {problem}")]
+    InvalidInboundSecret { problem: &'static str },
 }
 
 /// Every code of class VC with its meaning: the table that docs/errors.md is checked against.
@@ -229,9 +231,21 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC105", "segment_damaged"),
     ("VC106", "not_packable"),
     ("VC107", "not_unpackable"),
+    ("VC110", "invalid_alert_rule"),
+    ("VC111", "no_such_incident"),
+    ("VC112", "incident_goes_on"),
+    ("VC113", "evaluation_ahead_of_time"),
+    ("VC114", "alert_rule_not_evaluated"),
+    ("VC115", "invalid_inbound_secret"),
+    ("VC116", "installation_taken"),
     ("VC120", "events_are_final"),
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
+    ("VC123", "no_such_report"),
+    ("VC100", "not_an_array_of_logs"),
+    ("VC101", "arrays_differ_in_length"),
+    ("VC102", "invalid_log_query"),
+    ("VC103", "log_search_cut"),
 ];
 
 impl Error {
@@ -296,6 +310,7 @@ impl Error {
             Error::MaintenanceUnavailable { .. } => "VC096",
             Error::SegmentDamaged { .. } => "VC105",
             Error::NotPackable { .. } => "VC106",
+            Error::InvalidInboundSecret { .. } => "VC115",
         }
     }
 
@@ -364,6 +379,9 @@ impl Error {
             Error::NotTrusted => "Authenticate with auth.authenticate_session(...) or auth.authenticate_api_key(...) instead.".into(),
             Error::InvalidJwtKey { .. } => {
                 "See COMMENT ON FUNCTION auth.add_jwt_key for what each argument may be.".into()
+            }
+            Error::InvalidInboundSecret { .. } => {
+                "See COMMENT ON FUNCTION integrations.set_inbound_secret for what each argument may be.".into()
             }
             Error::NotTheService => "Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.".into(),
             Error::NotTheAdministrator => "Connect as a login of codeverify_admin.".into(),
@@ -456,7 +474,7 @@ impl Error {
             Error::NotForItsOwner { superuser: true, .. } => {
                 "Give the table to a role that is no superuser, and GRANT that role TO codeverify_owner.".into()
             }
-            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner.").into(),
+            Error::NotForItsOwner { owner, .. } => format!("GRANT \"{owner}\" TO codeverify_owner."),
             Error::UnknownMaintenance { tasks, targets, .. } => format!(
                 "Give a task ({}) or a target ({}), or nothing for all.",
                 tasks.join(", "),

@@ -16,6 +16,7 @@ pub enum Operation {
     Verify,
     Archive,
     Checkpoint,
+    Maintain,
     Reencrypt(&'static Column),
     Pack,
 }
@@ -27,6 +28,7 @@ impl Operation {
             Operation::Verify => (c"audits", c"audit_log"),
             Operation::Archive => (c"audits", c"archives"),
             Operation::Checkpoint => (c"audits", c"checkpoints"),
+            Operation::Maintain => (c"codeverify", c"maintenance_tasks"),
             Operation::Reencrypt(column) => (column.schema, column.table),
             Operation::Pack => (c"codeverify", c"packed_segments"),
         }
@@ -35,9 +37,11 @@ impl Operation {
     fn command(self) -> u32 {
         match self {
             Operation::Import | Operation::Reencrypt(_) => pg_sys::PROGRESS_COPY_COMMAND_FROM,
-            Operation::Verify | Operation::Archive | Operation::Checkpoint | Operation::Pack => {
-                pg_sys::PROGRESS_COPY_COMMAND_TO
-            }
+            Operation::Verify
+            | Operation::Archive
+            | Operation::Checkpoint
+            | Operation::Maintain
+            | Operation::Pack => pg_sys::PROGRESS_COPY_COMMAND_TO,
         }
     }
 }

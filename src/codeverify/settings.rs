@@ -33,6 +33,11 @@ pub fn encryption_key_file() -> Option<String> {
     text(&ENCRYPTION_KEY_FILE)
 }
 
+/// What codeverify.clock says, where it is set.
+pub fn clock() -> Option<String> {
+    text(&CLOCK)
+}
+
 /// The value of a setting; None for an empty one.
 pub fn text(setting: &GucSetting<Option<CString>>) -> Option<String> {
     setting

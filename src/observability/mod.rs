@@ -1,4 +1,5 @@
-//! Logs: what SQL cannot do.
+//! Schema observability: logs, alerts and incidents.
 
+pub mod alerts;
 mod log_time;
 mod sql;

@@ -77,7 +77,7 @@ def rows(tenant):
     user = tenant.owner_id
     repo = {"repo_id": tenant.repo_id}
     new_user, service, environment, analysis, run, webhook, attestation, rule, experiment = (uuid4() for _ in range(9))
-    project, version, policy, session, provider, quarantine, invitation, login = (uuid4() for _ in range(8))
+    project, version, policy, session, provider, quarantine, invitation, login, incident = (uuid4() for _ in range(9))
 
     return [
         ("auth.users", {
@@ -127,7 +127,7 @@ def rows(tenant):
             "permissions": {"checks": "write"}, "events": ["push", "pull_request"], "suspended_at": EARLIER}),
         ("scm.repositories", {
             "id": uuid4(), "github_id": new_github_id(), "name": "new", "full_name": f"{tenant.name}/new",
-            "private": True, "default_branch": "trunk", "settings": {"a": None}, "enabled": False,
+            "private": True, "default_branch": "trunk", "github_default_branch": "main", "settings": {"a": None}, "enabled": False,
             "installation_id": new_github_id()}),
         ("analysis.analyses", {
             "id": analysis, **repo, "pr_number": 42, "pr_title": "Naïve 🦀 'title'", "head_sha": COMMIT,
@@ -208,11 +208,19 @@ def rows(tenant):
             "id": uuid4(), "received_at": EARLIER, "reason": "no_message", "entry": '{"level": "info"}'}),
         ("observability.alert_rules", {
             "id": rule, "type": "error_count", "params_json": {"threshold": 5}, "enabled": True}),
-        ("observability.alert_firings", {"rule_id": rule, "fingerprint": "f", "fired_at": EARLIER}),
+        ("observability.alert_evaluations", {
+            "rule_id": rule, "evaluated_at": EARLIER, "last_error": "x", "last_error_at": EARLIER}),
         ("observability.incidents", {
-            "id": uuid4(), "status": "open", "fingerprint": "f", **repo,
+            "id": incident, "status": "open", "fingerprint": mark, **repo,
             "severity": ENUMERATIONS["observability.incident_severity"].sev2, "metadata": {"x": [None]},
-            "service_id": service, "environment_id": environment}),
+            "service_id": service, "environment_id": environment, "title": "t", "rule_id": rule, "occurrences": 2,
+            "last_seen_at": NOW, "acknowledged_at": NOW, "acknowledged_by": user}),
+        ("observability.incident_events", {
+            "incident_id": incident, "occurred_at": NOW, "kind": "noted", "actor_id": user, "note": "n",
+            "details": {"x": None}}),
+        ("observability.alert_firings", {
+            "rule_id": rule, "fingerprint": "f", "fired_at": EARLIER, "state": "recovered", "evaluated_at": NOW,
+            "recovered_at": NOW, "observed": Decimal("1.5"), "threshold": Decimal("2"), "incident_id": incident}),
         ("projects.projects", {
             "id": project, "name": "p", "description": "d", "owner_id": user, "settings": {"k": "v"},
             "archived": True}),

@@ -25,7 +25,9 @@ WHERE g.tgparentid = 0;
 -- takes text from a tenant.
 CREATE TEMP TABLE builds_statements (function regprocedure);
 INSERT INTO builds_statements
-VALUES ('tenancy.allow(regclass,text,text,text,text,name)'),
+VALUES ('codeverify.clean_up(text)'),
+       ('codeverify.list_due_clean_ups()'),
+       ('tenancy.allow(regclass,text,text,text,text,name)'),
        ('tenancy.bind_authors(regclass,text,text[])');
 
 SELECT is(

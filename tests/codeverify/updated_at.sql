@@ -3,6 +3,8 @@ BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
+INSERT INTO codeverify.clean_up_settings (target, keep) VALUES ('analysis.jobs', '1 day');
+INSERT INTO codeverify.partition_sets (parent, period, premake) VALUES ('observability.logs', 'day', 14);
 
 CREATE TEMP VIEW target AS
 SELECT c.oid::regclass AS name

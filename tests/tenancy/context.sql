@@ -25,6 +25,8 @@ SELECT set_eq(
                ('codeverify.email_verification_lifetime', 'superuser'),
                ('codeverify.encryption_key_file', 'superuser'),
                ('codeverify.flush_interval', 'sighup'),
+               ('codeverify.maintenance_databases', 'sighup'),
+               ('codeverify.maintenance_interval', 'sighup'),
                ('codeverify.ledger_key_file', 'superuser'),
                ('codeverify.ledger_lanes', 'superuser'),
                ('codeverify.ledger_origin', 'superuser'),

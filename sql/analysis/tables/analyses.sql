@@ -47,6 +47,11 @@ CREATE INDEX analyses_triggered_by_idx
     ON analysis.analyses (triggered_by)
     WHERE triggered_by IS NOT NULL;
 
+-- Of two deliveries that name the same head at once, one asks for its analysis.
+CREATE UNIQUE INDEX analyses_of_deliveries_key
+    ON analysis.analyses (org_id, repo_id, pr_number, head_sha)
+    WHERE metadata ? 'delivery';
+
 COMMENT ON TABLE analysis.analyses IS 'Analyses of pull requests, from pending through running to completed or failed.';
 COMMENT ON COLUMN analysis.analyses.id IS 'Primary key.';
 COMMENT ON COLUMN analysis.analyses.repo_id IS 'Repository of the pull request.';

@@ -24,6 +24,9 @@ CREATE INDEX ix_diff_summary_cache_repo_id
 CREATE UNIQUE INDEX ix_diff_summary_cache_pr
     ON analysis.diff_summary_cache (org_id, repo_id, pr_number, head_sha);
 
+CREATE INDEX diff_summary_cache_computed_at_idx
+    ON analysis.diff_summary_cache (computed_at);
+
 COMMENT ON TABLE analysis.diff_summary_cache IS 'Summaries of pull requests that a model wrote already, one for each head commit of a pull request.';
 COMMENT ON COLUMN analysis.diff_summary_cache.id IS 'Primary key.';
 COMMENT ON COLUMN analysis.diff_summary_cache.repo_id IS 'Repository of the pull request.';

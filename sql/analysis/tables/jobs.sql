@@ -34,6 +34,10 @@ CREATE INDEX ix_jobs_status_updated
 CREATE INDEX jobs_org_id_result_run_id_idx
     ON analysis.jobs (org_id, result_run_id);
 
+CREATE INDEX jobs_updated_at_idx
+    ON analysis.jobs (updated_at)
+    WHERE status IN ('completed', 'failed');
+
 COMMENT ON TABLE analysis.jobs IS 'Queue of the runs that users asked for, from pending through running to completed or failed. Each user sees its own.';
 COMMENT ON COLUMN analysis.jobs.job_id IS 'Primary key, given by the queue, 1 to 255 characters.';
 COMMENT ON COLUMN analysis.jobs.user_id IS 'User who owns the job.';

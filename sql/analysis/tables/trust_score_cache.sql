@@ -25,6 +25,9 @@ CREATE INDEX ix_trust_score_cache_repo_id
 CREATE UNIQUE INDEX ix_trust_score_cache_file_commit
     ON analysis.trust_score_cache (org_id, repo_id, file_path, commit_sha);
 
+CREATE INDEX trust_score_cache_computed_at_idx
+    ON analysis.trust_score_cache (computed_at);
+
 COMMENT ON TABLE analysis.trust_score_cache IS 'Trust scores that were computed already, one for each file and commit of a repository.';
 COMMENT ON COLUMN analysis.trust_score_cache.id IS 'Primary key.';
 COMMENT ON COLUMN analysis.trust_score_cache.repo_id IS 'Repository of the file.';

@@ -12,6 +12,9 @@ CREATE TABLE auth.session_revocations (
 CREATE INDEX session_revocations_session_id_idx
     ON auth.session_revocations (session_id);
 
+CREATE INDEX session_revocations_revoked_at_idx
+    ON auth.session_revocations (revoked_at);
+
 COMMENT ON TABLE auth.session_revocations IS 'Sessions that were ended before their time. A session may be here twice, if it was ended twice at once.';
 COMMENT ON COLUMN auth.session_revocations.id IS 'Primary key.';
 COMMENT ON COLUMN auth.session_revocations.session_id IS 'Session that was ended. No foreign key, so that ending a session waits for nobody who uses it; auth.delete_expired_sessions() removes what is left of deleted ones.';

@@ -203,6 +203,8 @@ pub const DEFAULTS: &[DefaultRule] = &[
         "Deliveries are in integrations.webhook_deliveries.",
     )
     .of("integrations.webhooks"),
+    ignore("occurrences", "They are in observability.incident_events.")
+        .of("observability.incidents"),
 ];
 
 /// What is done with a column. Rules of the installation go before those that come with the extension.

@@ -65,7 +65,7 @@ impl Outcome<'_> {
     }
 }
 
-/// What a token that belongs to nobody claimed to be. Such attempts are counted, not told one by one:
+/// What a token that belongs to nobody claimed to be, or a delivery that nobody has signed. Such attempts are counted, not told one by one:
 /// whoever sends a flood of them writes a few entries a minute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unknown {
@@ -76,10 +76,11 @@ pub enum Unknown {
     PasswordReset,
     EmailVerification,
     WebToken,
+    Delivery,
 }
 
 impl Unknown {
-    pub const ALL: [Unknown; 7] = [
+    pub const ALL: [Unknown; 8] = [
         Unknown::ApiKey,
         Unknown::Session,
         Unknown::RefreshToken,
@@ -87,6 +88,7 @@ impl Unknown {
         Unknown::PasswordReset,
         Unknown::EmailVerification,
         Unknown::WebToken,
+        Unknown::Delivery,
     ];
 
     /// What an entry about it is called.
@@ -98,6 +100,7 @@ impl Unknown {
             Unknown::PasswordReset => "password.reset_failed",
             Unknown::EmailVerification => "user.email_verification_failed",
             Unknown::WebToken => "web_token.refused",
+            Unknown::Delivery => "delivery.refused",
         }
     }
 
@@ -110,6 +113,7 @@ impl Unknown {
             Unknown::PasswordReset => "password_reset",
             Unknown::EmailVerification => "email_verification",
             Unknown::WebToken => "web_token",
+            Unknown::Delivery => "delivery",
         }
     }
 }

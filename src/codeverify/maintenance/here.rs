@@ -1,7 +1,7 @@
 //! A run in the caller's transaction, each step in a subtransaction.
 
 use super::report::Row;
-use super::runner::{Ground, LOCK_TIMEOUT};
+use super::runner::{Ground, SETTINGS};
 use crate::codeverify::owner::{as_owner, set_for_now};
 use crate::codeverify::subtransaction::try_to;
 
@@ -15,8 +15,10 @@ impl Ground for Here {
     fn enclose<T>(&mut self, _subject: &str, work: impl FnOnce() -> T) -> Result<T, String> {
         try_to(|| {
             as_owner(|| {
-                // SAFETY: as_owner() has opened a level, which ends with it.
-                unsafe { set_for_now(c"lock_timeout", LOCK_TIMEOUT) };
+                for (name, value) in SETTINGS {
+                    // SAFETY: as_owner() has opened a level, which ends with it.
+                    unsafe { set_for_now(name, value) };
+                }
                 work()
             })
         })

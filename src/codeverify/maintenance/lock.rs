@@ -26,6 +26,12 @@ pub fn try_to_run(until: Until) -> bool {
     result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
 }
 
+/// Gives back a lock that was taken until the process ends.
+pub fn release() {
+    // SAFETY: a lock that this process does not have is a warning.
+    unsafe { pg_sys::LockRelease(&tag(), pg_sys::ExclusiveLock as pg_sys::LOCKMODE, true) };
+}
+
 /// USERLOCK is a kind of lock that no SQL function takes, so that nobody can stop maintenance by holding it.
 fn tag() -> pg_sys::LOCKTAG {
     pg_sys::LOCKTAG {

@@ -1,5 +1,6 @@
 //! A run: every step that is due, one after another.
 
+use std::ffi::CStr;
 use std::time::Instant;
 
 use pgrx::prelude::*;
@@ -10,14 +11,36 @@ use super::report::{Row, Tally};
 use super::tasks::{Task, TASKS};
 use crate::codeverify::interrupts::check_for_interrupts;
 
-/// How long a step waits for a lock, unless it says otherwise: what it waits with others wait for.
-pub const LOCK_TIMEOUT: &std::ffi::CStr = c"1s";
+/// What a step runs under, whatever the database or the session has set: the same work wherever it is done.
+pub const SETTINGS: [(&CStr, &CStr); 12] = [
+    // Others wait for what a step holds while it waits; it may set its own.
+    (c"lock_timeout", c"1s"),
+    // How values are read and written as text.
+    (c"TimeZone", c"UTC"),
+    (c"DateStyle", c"ISO, MDY"),
+    (c"IntervalStyle", c"postgres"),
+    (c"extra_float_digits", c"1"),
+    (c"array_nulls", c"on"),
+    (c"quote_all_identifiers", c"off"),
+    // What expressions and searches find.
+    (c"transform_null_equals", c"off"),
+    (c"gin_fuzzy_search_limit", c"0"),
+    // Where and how tables and indexes are made.
+    (c"default_tablespace", c""),
+    (c"default_table_access_method", c"heap"),
+    (c"row_security", c"on"),
+];
 
 /// Where a run takes place.
 pub trait Ground {
     /// Does a piece of work as codeverify_owner, which is kept or, with an error, undone as a whole. Returns the
     /// error's message; that the run itself is stopped goes on.
     fn enclose<T>(&mut self, subject: &str, work: impl FnOnce() -> T) -> Result<T, String>;
+
+    /// Whether to go on with another step.
+    fn goes_on(&mut self) -> bool {
+        true
+    }
 
     /// Takes a row of the result.
     fn report(&mut self, row: Row);
@@ -53,7 +76,7 @@ pub fn note_run(ground: &mut impl Ground, tally: Tally, since: Instant) {
 /// Takes steps for a target until there is nothing left to do, or one fails.
 fn exhaust(ground: &mut impl Ground, task: &Task, target: &str, tally: &mut Tally) {
     let subject = format!("{} of {target}", task.name);
-    loop {
+    while ground.goes_on() {
         check_for_interrupts();
         let since = Instant::now();
         let result = ground.enclose(&subject, || {

@@ -23,6 +23,17 @@ pub struct Step {
 
 /// All tasks, in the order in which they are done.
 pub const TASKS: &[Task] = &[
+    // Before rows of usage leave the table: then their metrics are all that is left of them.
+    Task {
+        name: "usage",
+        due: "SELECT d FROM providers.list_due_usage() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM providers.refresh_usage_step($1) AS s",
+    },
+    Task {
+        name: "partitions",
+        due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.partition_next($1) AS s",
+    },
     Task {
         name: "retention",
         due: "SELECT s.parent::text FROM codeverify.list_retirable_sets() AS s (parent)",
@@ -37,6 +48,37 @@ pub const TASKS: &[Task] = &[
         name: "indexes",
         due: "SELECT DISTINCT u.parent::text FROM codeverify.list_unbuilt_indexes() AS u",
         step: "SELECT s.action, s.detail, s.more FROM codeverify.close_partitions($1) AS s",
+    },
+    Task {
+        name: "alerts",
+        due: "SELECT o.id::text FROM observability.list_due_organizations() AS o (id)",
+        step: "SELECT s.action, s.detail, s.more FROM observability.take_alert_step($1) AS s",
+    },
+    Task {
+        name: "clean_up",
+        due: "SELECT t.target FROM codeverify.list_due_clean_ups() AS t (target)",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.clean_up($1) AS s",
+    },
+    Task {
+        name: "organizations",
+        due: "SELECT d.id::text FROM tenancy.deleted_organizations AS d ORDER BY d.deleted_at",
+        step: "SELECT action, detail, more FROM tenancy.finish_deletion($1)",
+    },
+    Task {
+        name: "ledger",
+        due: "SELECT t FROM audits.list_due_upkeep() AS t",
+        step: "SELECT action, detail, more FROM audits.do_upkeep($1)",
+    },
+    Task {
+        name: "metrics",
+        due: "SELECT d FROM telemetry.list_due_metrics() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM telemetry.refresh_metrics_step($1) AS s",
+    },
+    // Last, so that they show what the others have done.
+    Task {
+        name: "reports",
+        due: "SELECT d FROM codeverify.list_due_reports() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.refresh_report_step($1) AS s",
     },
 ];
 

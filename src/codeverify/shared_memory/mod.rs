@@ -44,6 +44,7 @@ use pgrx::{pg_guard, pg_sys};
 use self::lock::Locks;
 use crate::auth::rate_limits::{memory, uses};
 use crate::auth::{lockout, outcomes};
+use crate::codeverify::maintenance::outcomes::OUTCOMES;
 
 /// Everything that has its place in shared memory.
 const REGIONS: &[&dyn Region] = &[
@@ -53,6 +54,7 @@ const REGIONS: &[&dyn Region] = &[
     &lockout::ATTEMPTS,
     &outcomes::OUTCOMES,
     &outcomes::COUNTS,
+    &OUTCOMES,
 ];
 
 const NAME: &std::ffi::CStr = c"codeverify";

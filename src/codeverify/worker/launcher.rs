@@ -1,4 +1,5 @@
-//! The launcher: starts a writer for each database that has something to flush.
+//! The launcher: starts a writer for each database that has something to flush, and a worker for each that is due for
+//! maintenance.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,9 +7,10 @@ use std::{ffi::CStr, fs, iter, ptr};
 
 use pgrx::prelude::*;
 
-use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep};
+use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep, Child};
 use super::writer::write_behind;
 use super::MOST_WRITERS;
+use crate::codeverify::maintenance::keeper::Keeper;
 use crate::codeverify::shared_memory::databases;
 use crate::codeverify::shared_memory::forget;
 use crate::codeverify::time::stored_now as now;
@@ -29,35 +31,9 @@ pub fn register() {
 /// A writer that was started.
 struct Writer {
     database: u32,
-    handle: *mut pg_sys::BackgroundWorkerHandle,
+    process: Child,
     /// Flushes of the database before.
     flushes: u32,
-}
-
-impl Writer {
-    fn state(&self) -> pg_sys::BgwHandleStatus::Type {
-        let mut process = 0;
-        // SAFETY: the handle is the server's, and is kept for as long as this.
-        unsafe { pg_sys::GetBackgroundWorkerPid(self.handle, &mut process) }
-    }
-
-    fn is_running(&self) -> bool {
-        self.state() == pg_sys::BgwHandleStatus::BGWH_STARTED
-    }
-
-    fn has_stopped(&self) -> bool {
-        matches!(
-            self.state(),
-            pg_sys::BgwHandleStatus::BGWH_STOPPED | pg_sys::BgwHandleStatus::BGWH_POSTMASTER_DIED
-        )
-    }
-}
-
-impl Drop for Writer {
-    fn drop(&mut self) {
-        // SAFETY: RegisterDynamicBackgroundWorker() has allocated it, for this process to keep.
-        unsafe { pg_sys::pfree(self.handle.cast()) };
-    }
 }
 
 /// What the postmaster calls in the launcher's process.
@@ -68,8 +44,10 @@ pub extern "C-unwind" fn codeverify_launch_writers(_argument: pg_sys::Datum) {
     // SAFETY: the process's own latch.
     databases::set_launcher(unsafe { pg_sys::MyLatch });
     let mut writers = Vec::new();
+    let mut keeper = Keeper::default();
     while !is_stopping() {
-        let next = supervise(&mut writers);
+        let next = [supervise(&mut writers), keeper.supervise(now())];
+        let next = next.into_iter().flatten().min();
         sleep(next.map(|next| next - now()));
     }
     databases::set_launcher(ptr::null_mut());
@@ -82,7 +60,7 @@ pub extern "C-unwind" fn codeverify_launch_writers(_argument: pg_sys::Datum) {
 /// Starts the writers that are needed. When to come back though nobody wakes the launcher.
 fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
     writers.retain(|writer| {
-        let stopped = writer.has_stopped();
+        let stopped = writer.process.has_stopped();
         if stopped {
             note_end(writer);
         }
@@ -107,11 +85,11 @@ fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
             // One of them ends before long, which wakes the launcher.
             is_wanted = true;
             continue;
-        } else if let Some(handle) = start(database) {
+        } else if let Some(process) = start(database) {
             let flushes = entry.flushes();
             writers.push(Writer {
                 database,
-                handle,
+                process,
                 flushes,
             });
             continue;
@@ -124,21 +102,14 @@ fn supervise(writers: &mut Vec<Writer>) -> Option<i64> {
     next
 }
 
-fn start(database: u32) -> Option<*mut pg_sys::BackgroundWorkerHandle> {
+fn start(database: u32) -> Option<Child> {
     let mut worker = describe(
         c"codeverify writer",
         c"codeverify_write_behind",
         pg_sys::BGW_NEVER_RESTART,
     );
     worker.bgw_main_arg = pg_sys::Datum::from(database);
-    let mut handle = ptr::null_mut();
-    // SAFETY: the server copies the description; the handle is allocated in the current context, which is one
-    // that lasts as long as the process.
-    unsafe {
-        worker.bgw_notify_pid = pg_sys::MyProcPid;
-        pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
-    }
-    .then_some(handle)
+    Child::start(worker)
 }
 
 /// A writer that ended before its first flush could not connect: it is not started again at once.
@@ -190,7 +161,7 @@ fn write_the_rest(writers: &[Writer]) {
         let left = databases::known().find(|entry| {
             let has_writer = writers
                 .iter()
-                .any(|writer| writer.database == entry.oid() && writer.is_running());
+                .any(|writer| writer.database == entry.oid() && writer.process.is_running());
             entry.has_work() && !has_writer
         });
         if let Some(entry) = left {

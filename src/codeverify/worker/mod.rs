@@ -8,7 +8,7 @@
 //! once more after the last session of their database has gone.
 
 pub mod launcher;
-mod process;
+pub mod process;
 pub mod step;
 mod writer;
 

@@ -2,6 +2,7 @@
 
 use std::ffi::{c_char, c_int, c_long, CStr};
 use std::ptr;
+use std::time::Duration;
 
 use pgrx::pg_sys;
 
@@ -59,6 +60,62 @@ pub fn sleep(time: Option<i64>) {
             pg_sys::ConfigReloadPending = 0;
             pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP);
         }
+    }
+}
+
+/// Waits a moment, in a process that has its own way to be stopped and told of new settings.
+pub fn sleep_here(time: Duration) {
+    let milliseconds = c_long::try_from(time.as_millis()).unwrap_or(c_long::MAX);
+    // SAFETY: the process's own latch.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as c_int,
+            milliseconds.max(1),
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+}
+
+/// A background process that this one has started.
+pub struct Child(*mut pg_sys::BackgroundWorkerHandle);
+
+impl Child {
+    /// Starts a process, whose end wakes this one. None when no process is free.
+    pub fn start(mut worker: pg_sys::BackgroundWorker) -> Option<Child> {
+        let mut handle = ptr::null_mut();
+        // SAFETY: the server copies the description; the handle is allocated in the current context, which is to
+        // be one that lasts as long as the process.
+        unsafe {
+            worker.bgw_notify_pid = pg_sys::MyProcPid;
+            pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
+        }
+        .then_some(Child(handle))
+    }
+
+    pub fn is_running(&self) -> bool {
+        self.state() == pg_sys::BgwHandleStatus::BGWH_STARTED
+    }
+
+    pub fn has_stopped(&self) -> bool {
+        matches!(
+            self.state(),
+            pg_sys::BgwHandleStatus::BGWH_STOPPED | pg_sys::BgwHandleStatus::BGWH_POSTMASTER_DIED
+        )
+    }
+
+    fn state(&self) -> pg_sys::BgwHandleStatus::Type {
+        let mut process = 0;
+        // SAFETY: the handle is the server's, and is kept for as long as this.
+        unsafe { pg_sys::GetBackgroundWorkerPid(self.0, &mut process) }
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // SAFETY: RegisterDynamicBackgroundWorker() has allocated it, for this process to keep.
+        unsafe { pg_sys::pfree(self.0.cast()) };
     }
 }
 

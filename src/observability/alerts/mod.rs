@@ -1,0 +1,4 @@
+//! Parameters of alert rules.
+
+mod schema;
+mod sql;
