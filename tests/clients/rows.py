@@ -205,6 +205,8 @@ def rows(tenant):
         ("observability.logs", {
             "service_id": service, "environment_id": environment, "ts": EARLIER, "level": "error",
             "message": "Boom\nat line 1", "meta_json": {"trace": "abc"}}),
+        ("observability.rejected_logs", {
+            "id": uuid4(), "received_at": EARLIER, "reason": "no_message", "entry": '{"level": "info"}'}),
         ("observability.alert_rules", {
             "id": rule, "type": "error_count", "params_json": {"threshold": 5}, "enabled": True}),
         ("observability.alert_evaluations", {
