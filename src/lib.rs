@@ -22,6 +22,11 @@ pgrx::extension_sql_file!(
     bootstrap
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
+pgrx::extension_sql_file!("../sql/codeverify/reports.sql", name = "codeverify_reports");
+pgrx::extension_sql_file!(
+    "../sql/codeverify/metric_refreshes.sql",
+    name = "codeverify_metric_refreshes"
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"

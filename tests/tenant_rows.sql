@@ -94,6 +94,7 @@ BEGIN
     INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier)
     VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
     INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+    INSERT INTO codeverify.metric_refreshes (org_id, relation) VALUES (org, 'telemetry.repo_metrics');
     INSERT INTO telemetry.metric_changes (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
 
     -- observability
@@ -162,6 +163,9 @@ BEGIN
     INSERT INTO audits.archive_segments
         (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures)
     VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
+    INSERT INTO codeverify.packed_segments
+        (org_id, relation, period_start, period_end, min_ts, max_ts, row_count, columns, content)
+    VALUES (org, 'observability.logs', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');
 END
 $procedure$;
 

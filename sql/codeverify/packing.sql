@@ -72,15 +72,17 @@ AS $function$
     SELECT coalesce(
         (SELECT CASE
                     WHEN t.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(t.oid, -1)
+                    WHEN b.typnamespace = 'pg_catalog'::regnamespace THEN pg_catalog.format_type(b.oid, -1)
                     WHEN e.typtype = 'e' THEN 'text[]'
                 END
          FROM pg_catalog.pg_type AS t
+         LEFT JOIN pg_catalog.pg_type AS b ON b.oid = t.typbasetype
          LEFT JOIN pg_catalog.pg_type AS e ON e.oid = t.typelem AND e.typarray = t.oid
          WHERE t.oid = pg_catalog.to_regtype(type_name)),
         'text')
 $function$;
 COMMENT ON FUNCTION codeverify.readable_type(text) IS
-    'The type that values of a packed column are read as: their own where it is one of PostgreSQL''s, else text, with text[] for arrays of an enum type.';
+    'The type that values of a packed column are read as: their own, or that below a domain, where it is one of PostgreSQL''s, else text, with text[] for arrays of an enum type.';
 
 CREATE FUNCTION codeverify.list_readable_columns(columns jsonb)
 RETURNS text
@@ -103,9 +105,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
     -- Of the text of each value, so that 1.0 is not 1.00; sums do not depend on the order of rows.
     SELECT pg_catalog.format(
-        'SELECT count(*) AS total, count(*) FILTER (WHERE d.kept) AS number,'
-        ' sum(hash_array_extended(d.hashes, 0)) FILTER (WHERE d.kept) AS one,'
-        ' sum(hash_array_extended(d.hashes, 1)) FILTER (WHERE d.kept) AS other'
+        'SELECT ARRAY[count(*), count(*) FILTER (WHERE d.kept),'
+        ' coalesce(sum(hash_array_extended(d.hashes, 0)) FILTER (WHERE d.kept), 0),'
+        ' coalesce(sum(hash_array_extended(d.hashes, 1)) FILTER (WHERE d.kept), 0)]'
         ' FROM (SELECT ARRAY[%s]::bigint[] AS hashes, %s AS kept FROM %s) AS d',
         pg_catalog.string_agg(
             pg_catalog.format(
@@ -116,7 +118,7 @@ AS $function$
     FROM pg_catalog.unnest(columns) WITH ORDINALITY AS c (name, place)
 $function$;
 COMMENT ON FUNCTION codeverify.digest_query(text[], text, text) IS
-    'A query that counts the rows r of a source and adds up two hashes of each for which a condition holds: total, number of those, and the sums one and other.';
+    'A query for four numbers: how many rows r a source has, for how many of them a condition holds, and the sums of two hashes of each of those.';
 
 CREATE FUNCTION codeverify.pack_rows(
     parent regclass,
@@ -144,8 +146,8 @@ DECLARE
     written jsonb;
     segments uuid[];
     names text[];
-    of_table record;
-    of_segments record;
+    of_table numeric[];
+    of_segments numeric[];
 BEGIN
     SELECT a.attname,
            EXISTS (
@@ -201,15 +203,15 @@ BEGIN
         'true')
     INTO of_segments
     USING segments;
-    IF (of_table.number, of_table.one, of_table.other) IS DISTINCT FROM (of_segments.number, of_segments.one, of_segments.other)
-        OR of_table.number <> (written ->> 'rows')::bigint
-        OR of_table.total <> (written ->> 'rows')::bigint + (written ->> 'skipped')::bigint
+    IF of_table[2:] IS DISTINCT FROM of_segments[2:]
+        OR of_table[2] <> (written ->> 'rows')::bigint
+        OR of_table[1] <> (written ->> 'rows')::bigint + (written ->> 'skipped')::bigint
     THEN
         RAISE EXCEPTION '% cannot be packed', source
             USING ERRCODE = 'VC106',
                   DETAIL = pg_catalog.format(
                       '%s of its %s rows were read back from segments, and do not give the same as those of the table.',
-                      of_segments.number, of_table.number),
+                      of_segments[2], of_table[2]),
                   HINT = 'Nothing was changed. Please report it with the types of the table''s columns.';
     END IF;
     RETURN written - 'segments';
@@ -519,16 +521,14 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     -- @plpgsql_check_options: security_warnings = off
-    key_column name;
     key_time text;
     shape jsonb;
 BEGIN
-    SELECT a.attname,
-           CASE a.atttypid
+    SELECT CASE a.atttypid
                WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('(r.%I::timestamp AT TIME ZONE %L)', a.attname, 'UTC')
                ELSE pg_catalog.format('r.%I', a.attname)
            END
-    INTO key_column, key_time
+    INTO key_time
     FROM pg_catalog.pg_partitioned_table AS p
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = p.partrelid AND a.attnum = p.partattrs[0]
     WHERE p.partrelid = parent;
@@ -541,7 +541,7 @@ BEGIN
           AND s.min_ts < coalesce(until, 'infinity')
     LOOP
         RETURN QUERY EXECUTE pg_catalog.format(
-            'SELECT to_jsonb(r)'
+            'SELECT to_jsonb(r.*)'
             ' FROM codeverify.packed_segments AS s'
             ' CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
             ' WHERE s.relation = $1 AND s.columns = $2 AND ($3 IS NULL OR s.org_id = $3)'
@@ -705,8 +705,8 @@ DECLARE
     target regclass;
     names text[];
     lost text;
-    moved record;
-    of_segments record;
+    moved numeric[];
+    of_segments numeric[];
     unpacked bigint := 0;
 BEGIN
     -- Not by way of the table: its statement triggers would look for services that may be gone by now.
@@ -752,12 +752,14 @@ BEGIN
         END IF;
         EXECUTE (
             SELECT pg_catalog.format(
-                'WITH moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %2$s'
+                'WITH moved AS (INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s'
                 ' FROM codeverify.packed_segments AS s CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS r (%s)'
                 ' WHERE s.id = ANY ($1) RETURNING %s) %s',
                 target,
                 -- What is generated is generated anew, and has to come out the same.
                 pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum) FILTER (WHERE a.attgenerated = ''),
+                pg_catalog.string_agg('r.' || pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum)
+                    FILTER (WHERE a.attgenerated = ''),
                 pg_catalog.string_agg(
                     pg_catalog.format('%I %s', a.attname, pg_catalog.format_type(a.atttypid, -1)), ', ' ORDER BY a.attnum),
                 pg_catalog.string_agg(pg_catalog.quote_ident(a.attname), ', ' ORDER BY a.attnum),
@@ -785,7 +787,7 @@ BEGIN
         END IF;
         DELETE FROM codeverify.packed_segments AS s
         WHERE s.id = ANY (shape.segments);
-        unpacked := unpacked + moved.number;
+        unpacked := unpacked + moved[2]::bigint;
     END LOOP;
     RETURN unpacked;
 END

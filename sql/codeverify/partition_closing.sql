@@ -13,6 +13,8 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- What follows the table's name has been parsed, and is nothing else.
     scratch constant name := 'codeverify_scratch_' || pg_catalog.pg_backend_pid();
     normalized text;
 BEGIN
@@ -38,6 +40,15 @@ $function$;
 COMMENT ON FUNCTION codeverify.normalize_index(regclass, text) IS
     'The definition of an index of a table as the server writes it, from USING on. Raises VC091 for a text that codeverify.label_index() does not take, and what CREATE INDEX raises for one that does not fit the table.';
 
+CREATE FUNCTION codeverify.describe_closed_index(definition text)
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+RETURN 'Built when the partition closed: ' || definition || '.';
+COMMENT ON FUNCTION codeverify.describe_closed_index(text) IS
+    'The comment of an index that maintenance built, by which it finds it again.';
+
 CREATE FUNCTION codeverify.list_unbuilt_indexes(target regclass DEFAULT NULL)
 RETURNS TABLE (parent regclass, partition regclass, definition text)
 LANGUAGE sql
@@ -46,26 +57,49 @@ ROWS 10
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $function$
-    -- By definition: whatever an index is called, and whoever made it, it is not made twice.
-    SELECT s.parent, p.partition, d.definition
-    FROM codeverify.list_partition_sets() AS s
-    CROSS JOIN LATERAL codeverify.list_set_partitions(s.parent) AS p
-    JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind IN ('r', 'p')
-    CROSS JOIN LATERAL pg_catalog.unnest(s.closed_indexes) WITH ORDINALITY AS d (definition, place)
-    WHERE pg_catalog.cardinality(s.closed_indexes) > 0
-      AND (target IS NULL OR s.parent = target)
-      AND (s.live_search OR p.upper_bound + s.closes_after <= codeverify.read_clock())
-      AND NOT EXISTS (
-          SELECT
-          FROM pg_catalog.pg_index AS i
-          JOIN pg_catalog.pg_class AS n ON n.oid = i.indexrelid
-          WHERE i.indrelid = p.partition
-            AND i.indisvalid
-            AND NOT i.indisunique
-            AND pg_catalog.pg_get_indexdef(i.indexrelid) = pg_catalog.format(
-                'CREATE INDEX %I ON %s%s %s',
-                n.relname, CASE c.relkind WHEN 'p' THEN 'ONLY ' END, p.partition, d.definition))
-    ORDER BY s.parent::text, p.upper_bound, p.partition::text, d.place
+    -- By definition: whatever an index is called, and whoever made it, it is not made twice. Those that were made here
+    -- say it in their comment, which is sooner read.
+    WITH moment AS MATERIALIZED (
+        SELECT codeverify.read_clock() AS clock
+    ),
+    wanted AS MATERIALIZED (
+        SELECT s.parent, p.partition, p.upper_bound, c.relkind, d.definition, d.place
+        FROM moment AS m
+        CROSS JOIN codeverify.list_partition_sets() AS s
+        CROSS JOIN LATERAL codeverify.list_set_partitions(s.parent) AS p
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind IN ('r', 'p')
+        CROSS JOIN LATERAL pg_catalog.unnest(s.closed_indexes) WITH ORDINALITY AS d (definition, place)
+        WHERE pg_catalog.cardinality(s.closed_indexes) > 0
+          AND (target IS NULL OR s.parent = target)
+          AND (s.live_search OR p.upper_bound + s.closes_after <= m.clock)
+    ),
+    unsaid AS MATERIALIZED (
+        SELECT w.*
+        FROM wanted AS w
+        LEFT JOIN (
+            SELECT i.indrelid, n.description
+            FROM pg_catalog.pg_index AS i
+            JOIN pg_catalog.pg_description AS n
+                ON n.objoid = i.indexrelid
+                AND n.classoid = 'pg_catalog.pg_class'::regclass
+                AND n.objsubid = 0
+            WHERE i.indisvalid
+        ) AS b ON b.indrelid = w.partition AND b.description = codeverify.describe_closed_index(w.definition)
+        WHERE b.indrelid IS NULL
+    )
+    SELECT u.parent, u.partition, u.definition
+    FROM unsaid AS u
+    WHERE NOT EXISTS (
+        SELECT
+        FROM pg_catalog.pg_index AS i
+        JOIN pg_catalog.pg_class AS n ON n.oid = i.indexrelid
+        WHERE i.indrelid = u.partition
+          AND i.indisvalid
+          AND NOT i.indisunique
+          AND pg_catalog.pg_get_indexdef(i.indexrelid) = pg_catalog.format(
+              'CREATE INDEX %I ON %s%s %s',
+              n.relname, CASE u.relkind WHEN 'p' THEN 'ONLY ' END, u.partition, u.definition))
+    ORDER BY u.parent::text, u.upper_bound, u.partition::text, u.place
 $function$;
 COMMENT ON FUNCTION codeverify.list_unbuilt_indexes(regclass) IS
     'Indexes that closed partitions of a set, or of all sets, do not have yet, oldest partition first; with live_search those of open partitions too.';
@@ -107,6 +141,11 @@ BEGIN
         PERFORM codeverify.run_as_owner_of(
             parent, pg_catalog.format('CREATE INDEX %I ON %s %s', index_name, partition, definition));
     END IF;
+
+    PERFORM codeverify.run_as_owner_of(
+        parent,
+        pg_catalog.format(
+            'COMMENT ON INDEX %I.%I IS %L', partition_schema, index_name, codeverify.describe_closed_index(definition)));
 
     -- What ANALYZE would collect of an expression is what other tenants wrote: see tenancy.hide_statistics().
     IF is_isolated THEN

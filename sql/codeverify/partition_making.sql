@@ -23,6 +23,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.find_sibling(regclass, regclass) IS
     'The partition of a set that a new one takes after in what the table itself does not have.';
+GRANT EXECUTE ON FUNCTION codeverify.find_sibling(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_storage_parameters(relation regclass)
 RETURNS text
@@ -156,6 +157,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.replica_identity_clause(regclass) IS
     'The replica identity that a table has, as ALTER TABLE takes it.';
+GRANT EXECUTE ON FUNCTION codeverify.replica_identity_clause(regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.name_like_sibling(object_name name, sibling_name name, new_name name)
 RETURNS name
@@ -172,6 +174,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.name_like_sibling(name, name, name) IS
     'The name for a copy of a policy or trigger on another table: <table>_<rest> goes after the other table, any other name stays.';
+GRANT EXECUTE ON FUNCTION codeverify.name_like_sibling(name, name, name) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_grant_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -185,7 +188,14 @@ AS $function$
     FROM (
         SELECT DISTINCT 1 AS place, pg_catalog.format('REVOKE ALL ON %s FROM %s', target, g.name) AS statement
         FROM pg_catalog.pg_class AS c
-        CROSS JOIN LATERAL pg_catalog.aclexplode(c.relacl) AS a
+        CROSS JOIN LATERAL (
+            SELECT a.grantee FROM pg_catalog.aclexplode(c.relacl) AS a
+            UNION
+            SELECT a.grantee
+            FROM pg_catalog.pg_attribute AS t
+            CROSS JOIN LATERAL pg_catalog.aclexplode(t.attacl) AS a
+            WHERE t.attrelid = target
+        ) AS a
         CROSS JOIN LATERAL (
             SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.quote_ident(pg_catalog.pg_get_userbyid(a.grantee)) END
         ) AS g (name)
@@ -218,6 +228,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_grant_statements(regclass, regclass) IS
     'What gives a table the grants of another, and takes those that it has. Without another table (NULL) it gives none.';
+GRANT EXECUTE ON FUNCTION codeverify.list_grant_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_policy_statements(source regclass, target regclass, isolation_only boolean)
 RETURNS SETOF text
@@ -271,6 +282,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) IS
     'What gives a table the row security and the policies of another, or of these only the one that isolates by organization. Policies that it has are left out.';
+GRANT EXECUTE ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_capture_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -317,6 +329,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_capture_statements(regclass, regclass) IS
     'What tracks a table as another is tracked: the triggers of audits.track(), for the same columns by name.';
+GRANT EXECUTE ON FUNCTION codeverify.list_capture_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_statistics_statements(source regclass, target regclass)
 RETURNS SETOF text
@@ -336,6 +349,7 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
     'What gives the columns of a table the statistics targets that they have in another.';
+GRANT EXECUTE ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
 RETURNS TABLE (statement text, needs_codeverify boolean)
@@ -357,9 +371,9 @@ BEGIN
     FROM codeverify.list_grant_statements(CASE WHEN NOT is_ours THEN sibling END, partition) AS l (statement);
 
     -- Our partitions have no grants, so what isolates them is all that they need. A partition of the ledger has got
-    -- it by being attached.
+    -- it by being attached. The owner need not be allowed to name what isolates.
     RETURN QUERY
-    SELECT l.statement, false
+    SELECT l.statement, true
     FROM codeverify.list_policy_statements(parent, partition, is_ours) AS l (statement);
 
     RETURN QUERY
@@ -458,6 +472,7 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) IS
     'What makes a new partition like the others of its set, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
+GRANT EXECUTE ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.create_partitions(parent regclass, period text, behind int, ahead int)
 RETURNS int
@@ -625,14 +640,14 @@ BEGIN
         RETURN;
     END IF;
     PERFORM codeverify.store_partition_set(set.parent);
+    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     partitions := (SELECT pg_catalog.count(*) FROM codeverify.list_set_partitions(set.parent) AS l WHERE NOT l.is_default);
-    IF partitions > 150 THEN
+    IF partitions > 150 AND NOT more THEN
         RAISE WARNING '% has % partitions', set.parent, partitions
             USING HINT = 'Planning takes longer with each. Set a retention or a longer period with codeverify.configure_partitions().';
     END IF;
     action := 'made';
     detail := made.partition || CASE WHEN made.moved > 0 THEN pg_catalog.format(' with %s rows of the default partition', made.moved) ELSE '' END;
-    more := codeverify.find_time_to_partition(set.parent, set.period, set.premake, set.retention, set.retired_until) IS NOT NULL;
     RETURN NEXT;
 END
 $function$;

@@ -2,6 +2,7 @@ SELECT tenancy.force_row_security(t.target::regclass)
 FROM (VALUES
     ('codeverify.partition_sets'),
     ('codeverify.maintenance_tasks'),
+    ('codeverify.report_refreshes'),
     ('codeverify.clean_up_settings')
 ) AS t (target);
 
@@ -26,3 +27,13 @@ TO codeverify_admin, codeverify_service, codeverify_auditor;
 
 -- Read through functions only, which unpack.
 SELECT tenancy.isolate('codeverify.packed_segments');
+
+-- For functions only.
+SELECT tenancy.isolate('codeverify.metric_refreshes');
+
+CREATE POLICY report_refreshes_read ON codeverify.report_refreshes
+    FOR SELECT
+    TO codeverify_admin, codeverify_service, codeverify_auditor
+    USING (true);
+COMMENT ON POLICY report_refreshes_read ON codeverify.report_refreshes IS 'Operators see when reports were refreshed.';
+GRANT SELECT ON codeverify.report_refreshes TO codeverify_admin, codeverify_service, codeverify_auditor;

@@ -13,7 +13,7 @@ DECLARE
     cutoff timestamptz;
 BEGIN
     IF retention IS NULL THEN
-        RETURN '-infinity';
+        RETURN '-infinity'::timestamptz;
     END IF;
     -- Months are of different lengths, so this is only near. A period is past retention when its end and the interval
     -- together are: what is added can be seen, what is taken away cannot be taken back.
@@ -28,7 +28,7 @@ BEGIN
 EXCEPTION
     -- Longer than there has been time.
     WHEN datetime_field_overflow THEN
-        RETURN '-infinity';
+        RETURN '-infinity'::timestamptz;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.find_retention_cutoff(text, interval) IS
@@ -43,13 +43,14 @@ SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
 AS $function$
     SELECT s.parent, p.partition, p.lower_bound, p.upper_bound
-    FROM codeverify.list_partition_sets() AS s
+    FROM (SELECT codeverify.read_clock() OFFSET 0) AS m (clock)
+    CROSS JOIN codeverify.list_partition_sets() AS s
     CROSS JOIN LATERAL codeverify.list_set_partitions(s.parent) AS p
     WHERE s.retention IS NOT NULL
       AND (target IS NULL OR s.parent = target)
       -- In this order, and within limits, so that no bound and no interval is too far away to be added.
-      AND CASE WHEN p.upper_bound < codeverify.read_clock() THEN
-          p.upper_bound + least(s.retention, '10000 years') <= codeverify.read_clock() END
+      AND CASE WHEN p.upper_bound < m.clock THEN
+          p.upper_bound + least(s.retention, '10000 years') <= m.clock END
     ORDER BY s.parent::text, p.upper_bound
 $function$;
 COMMENT ON FUNCTION codeverify.list_retirable_partitions(regclass) IS
@@ -116,7 +117,7 @@ DECLARE
     attempts constant int := 5;
     -- For all locks of an attempt together: whoever comes after it waits this long at most, and in between they pass.
     -- Less than deadlock_timeout, so that it is this one who gives way.
-    patience constant interval := '300 ms';
+    patience constant interval := interval '300 ms';
     end_of_partition timestamptz;
     locks text[];
     changes text[];
@@ -206,6 +207,8 @@ SET timezone = 'UTC'
 SET datestyle = 'ISO'
 AS $function$
 DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- What is past retention is said with a quoted name and a literal.
     default_partition regclass;
     past text;
     is_left boolean;
@@ -321,7 +324,7 @@ BEGIN
                 PERFORM audits.archive_partition(oldest.partition);
                 action := 'archived';
             ELSE
-                EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', oldest.name) INTO STRICT is_filled;
+                EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', oldest.partition) INTO STRICT is_filled;
                 IF is_filled OR NOT codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
                     PERFORM codeverify.pack_partition(parent, oldest.partition);
                     action := 'archived';

@@ -175,6 +175,20 @@ BEGIN
                 details = pg_catalog.jsonb_build_object('reason', reason)
             WHERE d.installation_id = installation
               AND d.status = 'unclaimed';
+        -- Anybody can install an App that is public, and claim nothing.
+        ELSIF (
+            SELECT pg_catalog.count(*)
+            FROM (
+                SELECT
+                FROM integrations.inbound_deliveries AS d
+                WHERE d.installation_id = installation
+                  AND d.status = 'unclaimed'
+                LIMIT 500
+            ) AS waiting
+        ) = 500
+        THEN
+            outcome := 'ignored';
+            reason := 'too many deliveries of the installation wait for its claim';
         ELSE
             outcome := 'unclaimed';
         END IF;

@@ -194,6 +194,7 @@ BEGIN
                    CASE WHEN by_workflow THEN d.details ->> 'workflow' END AS workflow,
                    count(*) AS runs
             FROM integrations.inbound_deliveries AS d
+            LEFT JOIN scm.repositories AS r ON r.org_id = tenant AND r.id = d.repo_id
             WHERE d.org_id = tenant
               AND d.event = 'workflow_run'
               AND d.action = 'completed'
@@ -203,7 +204,12 @@ BEGIN
               AND params -> 'conclusions' ? (d.details ->> 'conclusion')
               AND (only_repository IS NULL OR d.repo_id = only_repository)
               AND (NOT params ? 'branches' OR params -> 'branches' ? (d.details ->> 'branch'))
-              AND (NOT params ? 'workflows' OR params -> 'workflows' ? (d.details ->> 'workflow'))
+              -- Runs of other workflows, such as tests, are no deployments.
+              AND CASE
+                  WHEN params ? 'workflows' THEN params -> 'workflows' ? (d.details ->> 'workflow')
+                  WHEN r.settings ? 'deployment_workflows' THEN r.settings -> 'deployment_workflows' ? (d.details ->> 'workflow')
+                  ELSE true
+              END
             GROUP BY 1, 2, 3
         ) AS g;
 
@@ -354,12 +360,14 @@ BEGIN
                             ': ',
                             nullif(found_now.subject, ''),
                             pg_catalog.format(
-                                CASE rule.type
-                                    WHEN 'error_count' THEN '%s log lines within %s minutes'
-                                    ELSE '%s failed workflow runs within %s minutes'
-                                END,
+                                '%s %s within %s',
                                 found_now.observed,
-                                params ->> 'window_minutes')),
+                                CASE rule.type WHEN 'error_count' THEN 'log line' ELSE 'failed workflow run' END
+                                    || CASE WHEN found_now.observed <> 1 THEN 's' ELSE '' END,
+                                CASE params ->> 'window_minutes'
+                                    WHEN '1' THEN 'a minute'
+                                    ELSE (params ->> 'window_minutes') || ' minutes'
+                                END)),
                         200)),
                 found_now.service_id,
                 found_now.environment_id,
@@ -433,6 +441,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 #variable_conflict use_column
 DECLARE
+    patience constant text := pg_catalog.current_setting('lock_timeout');
     rule record;
     problem text;
 BEGIN
@@ -463,8 +472,10 @@ BEGIN
                 GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT;
                 RAISE WARNING 'alert rule % was not evaluated: %', rule.id, problem
                     USING ERRCODE = 'VC114';
-                -- Who holds the lock evaluates it.
-                IF SQLSTATE <> '55P03' THEN
+                IF SQLSTATE = '55P03' THEN
+                    -- Who holds the lock evaluates it, and likely the next ones too: they are not waited for as long again.
+                    PERFORM pg_catalog.set_config('lock_timeout', '10ms', true);
+                ELSE
                     INSERT INTO observability.alert_evaluations AS e
                         (org_id, rule_id, evaluated_at, last_error, last_error_at)
                     SELECT r.org_id, r.id, as_of, problem, pg_catalog.clock_timestamp()
@@ -478,6 +489,7 @@ BEGIN
                 END IF;
         END;
     END LOOP;
+    PERFORM pg_catalog.set_config('lock_timeout', patience, true);
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_organization(uuid, timestamptz) IS
@@ -501,7 +513,7 @@ DECLARE
 BEGIN
     RETURN QUERY
         SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-        FROM observability.evaluate_organization(tenant, at) AS e;
+        FROM observability.evaluate_organization(tenant, coalesce(at, pg_catalog.now())) AS e;
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_own_alert_rules(timestamptz) IS
@@ -525,7 +537,7 @@ BEGIN
     RETURN QUERY
         SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
         FROM (SELECT DISTINCT r.org_id FROM observability.alert_rules AS r WHERE r.enabled ORDER BY r.org_id) AS o
-        CROSS JOIN LATERAL observability.evaluate_organization(o.org_id, at) AS e;
+        CROSS JOIN LATERAL observability.evaluate_organization(o.org_id, coalesce(at, pg_catalog.now())) AS e;
 END
 $function$;
 COMMENT ON FUNCTION observability.evaluate_all_alert_rules(timestamptz) IS
@@ -544,17 +556,15 @@ LANGUAGE plpgsql
 ROWS 20
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    as_of constant timestamptz := coalesce(at, pg_catalog.now());
 BEGIN
     IF tenancy.current_org_id() IS NULL AND pg_catalog.pg_has_role(CURRENT_USER, 'codeverify_service', 'USAGE') THEN
         RETURN QUERY
             SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-            FROM observability.evaluate_all_alert_rules(as_of) AS e;
+            FROM observability.evaluate_all_alert_rules(at) AS e;
     ELSE
         RETURN QUERY
             SELECT e.rule_id, e.fingerprint, e.fired, e.incident_id, e.observed, e.threshold
-            FROM observability.evaluate_own_alert_rules(as_of) AS e;
+            FROM observability.evaluate_own_alert_rules(at) AS e;
     END IF;
 END
 $function$;
@@ -569,13 +579,15 @@ STABLE
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
+DECLARE
+    a_minute_ago constant timestamptz := codeverify.read_clock() - interval '1 minute';
 BEGIN
     RETURN QUERY
         SELECT DISTINCT r.org_id
         FROM observability.alert_rules AS r
         LEFT JOIN observability.alert_evaluations AS e ON e.rule_id = r.id
         WHERE r.enabled
-          AND (e.evaluated_at IS NULL OR e.evaluated_at <= codeverify.read_clock() - interval '1 minute')
+          AND (e.evaluated_at IS NULL OR e.evaluated_at <= a_minute_ago)
         ORDER BY r.org_id;
 END
 $function$;

@@ -1,8 +1,8 @@
 -- What of observability.logs can be read in one go: from the bounds of one partition to those of the next, or what lies
--- between them, which is in DEFAULT.
+-- between them, which is packed or in DEFAULT.
 
-CREATE FUNCTION observability.list_log_windows(since timestamptz, until timestamptz)
-RETURNS TABLE (window_start timestamptz, window_end timestamptz, partition regclass)
+CREATE FUNCTION observability.list_log_windows(tenant uuid, since timestamptz, until timestamptz)
+RETURNS TABLE (window_start timestamptz, window_end timestamptz, partition regclass, is_packed boolean)
 LANGUAGE plpgsql
 STABLE
 ROWS 30
@@ -16,6 +16,14 @@ BEGIN
         WHERE p.is_default
            OR p.lower_bound < until AND p.upper_bound > since
     ),
+    packed AS MATERIALIZED (
+        SELECT DISTINCT s.period_start, s.period_end
+        FROM codeverify.packed_segments AS s
+        WHERE s.org_id = tenant
+          AND s.relation = 'observability.logs'::regclass
+          AND s.max_ts >= since
+          AND s.min_ts < until
+    ),
     span AS (
         SELECT b.bound AS opens, pg_catalog.lead(b.bound) OVER (ORDER BY b.bound) AS closes
         FROM (
@@ -28,6 +36,13 @@ BEGIN
             WHERE e.bound > since
               AND e.bound < until
               AND e.bound <= pg_catalog.now()
+            UNION
+            SELECT e.bound
+            FROM packed AS p
+            CROSS JOIN LATERAL (VALUES (p.period_start), (p.period_end)) AS e (bound)
+            WHERE e.bound > since
+              AND e.bound < until
+              AND e.bound <= pg_catalog.now()
         ) AS b (bound)
     )
     SELECT
@@ -36,14 +51,15 @@ BEGIN
         coalesce(
             (SELECT p.partition FROM part AS p WHERE p.lower_bound <= s.opens AND p.upper_bound > s.opens),
             (SELECT p.partition FROM part AS p WHERE p.is_default),
-            'observability.logs'::regclass)
+            'observability.logs'::regclass),
+        EXISTS (SELECT FROM packed AS p WHERE p.period_start < s.closes AND p.period_end > s.opens)
     FROM span AS s
     WHERE s.closes IS NOT NULL
     ORDER BY s.opens DESC;
 END
 $function$;
-COMMENT ON FUNCTION observability.list_log_windows(timestamptz, timestamptz) IS
-    'The time from "since" on and before "until", cut at the bounds of the partitions of observability.logs, newest first, each with the partition that holds it, which is DEFAULT where there is none of its own. What is ahead of the clock belongs to the window of now.';
+COMMENT ON FUNCTION observability.list_log_windows(uuid, timestamptz, timestamptz) IS
+    'The time from "since" on and before "until", cut at the bounds of the partitions of observability.logs and of the periods in which the organization has packed lines, newest first, each with the partition that holds it, which is DEFAULT where there is none of its own. What is ahead of the clock belongs to the window of now.';
 
 CREATE FUNCTION observability.find_logs(
     tenant uuid,
@@ -79,7 +95,10 @@ DECLARE
     -- The statements are put together from literals that are written here, %L of ids and times, and parameters.
     columns constant text := 'l.id, l.ts, l.level, l.service_id, l.environment_id, l.message, l.meta_json';
     newest_first constant text := 'ORDER BY l.ts DESC, l.id DESC';
-    terms constant tsquery := CASE WHEN query ~ '\S' THEN pg_catalog.websearch_to_tsquery('pg_catalog.simple', query) END;
+    -- Of a query without end: each word is a level deeper, and the server's stack is not.
+    terms constant tsquery := CASE
+        WHEN query ~ '\S' THEN pg_catalog.websearch_to_tsquery('pg_catalog.simple', pg_catalog."left"(query, 4000))
+    END;
     words_by_index constant boolean := terms IS NOT NULL AND pg_catalog.querytree(terms) NOT IN ('', 'T');
     -- What a btree or a cheap comparison decides.
     scope constant text := pg_catalog.concat(
@@ -133,12 +152,29 @@ BEGIN
             tenant, before_id, since, until)
         INTO before_ts;
         IF before_ts IS NULL THEN
+            SELECT l.ts
+            INTO before_ts
+            FROM codeverify.packed_segments AS s
+            CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS l (id bigint, ts timestamptz)
+            WHERE s.org_id = tenant
+              AND s.relation = 'observability.logs'::regclass
+              AND s.max_ts >= since
+              AND s.min_ts < until
+              AND coalesce(find_logs.before_id >= (s.summary -> 'id' ->> 'min')::bigint, true)
+              AND coalesce(find_logs.before_id <= (s.summary -> 'id' ->> 'max')::bigint, true)
+              AND l.id = find_logs.before_id
+              AND l.ts >= since
+              AND l.ts < until;
+        END IF;
+        IF before_ts IS NULL THEN
             RETURN;
         END IF;
         until := before_ts + interval '1 microsecond';
     END IF;
 
-    FOR span IN SELECT w.window_start, w.window_end, w.partition FROM observability.list_log_windows(since, until) AS w
+    FOR span IN
+        SELECT w.window_start, w.window_end, w.partition, w.is_packed
+        FROM observability.list_log_windows(tenant, since, until) AS w
     LOOP
         SELECT
             coalesce(pg_catalog.bool_or(
@@ -166,7 +202,7 @@ BEGIN
         piece_end := span.window_end;
         LOOP
             piece_start := CASE
-                WHEN is_ordered OR has_index OR piece > interval '30 days' THEN span.window_start
+                WHEN is_ordered OR has_index OR span.is_packed OR piece > interval '30 days' THEN span.window_start
                 ELSE greatest(span.window_start, least(piece_end, pg_catalog.now()) - piece)
             END;
             source := pg_catalog.concat(
@@ -177,7 +213,18 @@ BEGIN
                 END,
                 ' ');
 
-            IF filter = '' THEN
+            IF span.is_packed THEN
+                -- What is not packed of such a day are a few late lines.
+                RETURN QUERY EXECUTE pg_catalog.concat(
+                    'SELECT ', columns, ' FROM ((SELECT ', columns, source, 'AND ', coalesce(nullif(filter, ''), 'true'),
+                    ' ', newest_first, ' LIMIT $6) UNION ALL (SELECT ', columns,
+                    ' FROM codeverify.scan_packed_logs($7, $8, $9, $4, $1, $2, $3, $5, $6::int, $10, $11) AS l)) AS l ',
+                    newest_first, ' LIMIT $6')
+                USING of_service, of_environment, of_level, terms, of_meta, missing,
+                    tenant, piece_start, piece_end, before_ts, before_id;
+                GET DIAGNOSTICS fetched = ROW_COUNT;
+                missing := missing - fetched;
+            ELSIF filter = '' THEN
                 RETURN QUERY EXECUTE pg_catalog.concat('SELECT ', columns, source, newest_first, ' LIMIT $6')
                 USING of_service, of_environment, of_level, terms, of_meta, missing;
                 GET DIAGNOSTICS fetched = ROW_COUNT;
@@ -281,7 +328,7 @@ AS $function$
         scan_limit => 100000) AS f
 $function$;
 COMMENT ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint) IS
-    'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
+    'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search, of which 4,000 characters count; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
 GRANT EXECUTE ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint)
 TO codeverify_service, codeverify_tenant;
 
@@ -311,7 +358,8 @@ BEGIN
     END;
     IF problem IS NULL THEN
         opens := pg_catalog.date_bin(width, since, origin);
-        IF extract(epoch FROM until - opens) > most * extract(epoch FROM width) THEN
+        -- Not of until - opens: times that are far apart overflow without an error, and the series would have no end.
+        IF extract(epoch FROM until) - extract(epoch FROM opens) > most * extract(epoch FROM width) THEN
             problem := pg_catalog.format('that would be more than %s buckets', most);
         END IF;
     END IF;
@@ -322,14 +370,18 @@ BEGIN
     END IF;
 
     RETURN QUERY EXECUTE pg_catalog.format(
-        'SELECT b.opens, c.level, coalesce(c.lines, 0)'
+        'SELECT b.opens, c.level, coalesce(pg_catalog.sum(c.lines), 0)::bigint'
         ' FROM pg_catalog.generate_series($1, %2$L::timestamptz - interval ''1 microsecond'', $2) AS b (opens)'
         ' LEFT JOIN ('
         '     SELECT pg_catalog.date_bin($2, l.ts, $3) AS opens, l.level, count(*) AS lines'
         '     FROM observability.logs AS l'
         '     WHERE l.org_id = %3$L AND l.ts >= %1$L AND l.ts < %2$L'
         '     GROUP BY 1, 2'
+        '     UNION ALL'
+        '     SELECT p.bucket_start, p.level, p.lines'
+        '     FROM codeverify.count_packed_logs(%3$L, %1$L, %2$L, $2, NULL, NULL, NULL) AS p'
         ' ) AS c ON c.opens = b.opens'
+        ' GROUP BY b.opens, c.level'
         ' ORDER BY b.opens, pg_catalog.array_position($4, c.level)',
         since, until, tenant)
     USING opens, width, origin, ARRAY['trace', 'debug', 'info', 'warn', 'error', 'fatal'];

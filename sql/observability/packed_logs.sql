@@ -32,7 +32,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION observability.read_packed_logs(timestamptz, timestamptz, tsquery, uuid, uuid, text, jsonb, int, timestamptz, bigint) IS
-    'Packed log lines of the organization in context, newest first (by ts, then id): from "since" on and before "until", of one service, environment or level, with meta_json @> of_meta, with words that "query" matches in to_tsvector(''simple'', message), before the line (before_ts, before_id), at most max_rows (NULL for all). Segments that can have none of them are skipped. Takes the permission read. Raises VC105 for a damaged segment.';
+    'Packed log lines of the organization in context, newest first (by ts, then id): from "since" on and before "until", of one service, environment or level, with meta_json @> of_meta, with words that "query" matches in to_tsvector(''simple'', "left"(message, 100000)), before the line (before_ts, before_id), at most max_rows (NULL for all). Segments that can have none of them are skipped. Takes the permission read. Raises VC105 for a damaged segment.';
 GRANT EXECUTE ON FUNCTION observability.read_packed_logs(timestamptz, timestamptz, tsquery, uuid, uuid, text, jsonb, int, timestamptz, bigint)
 TO codeverify_service, codeverify_tenant;
 
@@ -59,6 +59,6 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION observability.count_packed_logs(timestamptz, timestamptz, interval, uuid, uuid, text) IS
-    'How many packed log lines the organization in context has from "since" on and before "until", by bucket and level. Buckets begin as those of date_bin(bucket, ts, ''2000-01-01 00:00+00''). Takes the permission read. Raises VC105 for a damaged segment.';
+    'How many packed log lines the organization in context has from "since" on and before "until", by bucket and level. Buckets begin as those of date_bin(bucket, ts, ''2000-01-03 00:00+00''). Takes the permission read. Raises VC105 for a damaged segment.';
 GRANT EXECUTE ON FUNCTION observability.count_packed_logs(timestamptz, timestamptz, interval, uuid, uuid, text)
 TO codeverify_service, codeverify_tenant;

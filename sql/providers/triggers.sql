@@ -20,3 +20,10 @@ EXECUTE FUNCTION providers.note_deleted_usage();
 COMMENT ON TRIGGER usage_tracking_note_new ON providers.usage_tracking IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER usage_tracking_note_changed ON providers.usage_tracking IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER usage_tracking_note_deleted ON providers.usage_tracking IS 'Says which metrics are out of date.';
+
+CREATE TRIGGER organizations_forget_usage_changes
+AFTER DELETE ON tenancy.organizations
+FOR EACH ROW
+EXECUTE FUNCTION providers.forget_usage_changes();
+
+COMMENT ON TRIGGER organizations_forget_usage_changes ON tenancy.organizations IS 'Stands for ON DELETE CASCADE of providers.usage_changes.';

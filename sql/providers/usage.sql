@@ -43,12 +43,29 @@ AS $function$
 BEGIN
     INSERT INTO providers.usage_changes (org_id, user_id, date)
     SELECT DISTINCT o.org_id, o.user_id, o.date
-    FROM old_rows AS o;
+    FROM old_rows AS o
+    -- One that goes with all it has needs no metrics.
+    WHERE EXISTS (SELECT FROM tenancy.organizations AS t WHERE t.id = o.org_id);
     RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION providers.note_deleted_usage() IS
     'Trigger function: notes the days whose metrics deleted usage changes.';
+
+CREATE FUNCTION providers.forget_usage_changes()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    DELETE FROM providers.usage_changes AS c
+    WHERE c.org_id = OLD.id;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION providers.forget_usage_changes() IS
+    'Trigger function: deletes the notes about an organization that was deleted.';
 
 CREATE FUNCTION providers.list_usage(tenant uuid, first_day date, last_day date)
 RETURNS TABLE (
@@ -77,7 +94,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION providers.list_usage(uuid, date, date) IS
-    'Everything that is stored of what an organization used from the first day to the last.';
+    'Everything that is stored of what an organization used from the first day to the last, packed or not. A day may have rows of both kinds: the sum counts.';
 
 CREATE FUNCTION providers.is_usage_retired(tenant uuid, usage_date date)
 RETURNS boolean
@@ -95,25 +112,13 @@ BEGIN
             SELECT
             FROM codeverify.packed_segments AS p
             WHERE p.org_id = tenant
-              AND p.relation::regclass = 'providers.usage_tracking'::regclass
+              AND p.relation = 'providers.usage_tracking'::regclass
               AND p.period_start <= usage_date::timestamp AT TIME ZONE 'UTC'
               AND p.period_end > usage_date::timestamp AT TIME ZONE 'UTC');
 END
 $function$;
 COMMENT ON FUNCTION providers.is_usage_retired(uuid, date) IS
     'Whether an organization''s usage of a day has left the database by retention. The metrics of such a day are all that is left of it, and stay as they are.';
-
-CREATE FUNCTION providers.usage_lock(tenant uuid)
-RETURNS bigint
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT pg_catalog.hashtextextended('providers.usage_metrics ' || tenant::text, 0)
-$function$;
-COMMENT ON FUNCTION providers.usage_lock(uuid) IS
-    'Key of the advisory lock that whoever refreshes the usage metrics of an organization holds until its transaction ends.';
 
 CREATE FUNCTION providers.refresh_some_usage(tenant uuid, last_change bigint, max_days integer DEFAULT 1000)
 RETURNS TABLE (days integer, changed bigint)
@@ -143,7 +148,6 @@ BEGIN
     END IF;
 
     -- Whoever deletes them locks them first, too. One that is gone has taken its metrics with it, and none can be added.
-    PERFORM FROM tenancy.organizations AS o WHERE o.id = tenant FOR KEY SHARE;
     PERFORM FROM auth.users AS u WHERE u.id = ANY (users) ORDER BY u.id FOR KEY SHARE;
 
     DELETE FROM providers.usage_changes AS c
@@ -248,7 +252,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION providers.refresh_some_usage(uuid, bigint, integer) IS
-    'Computes usage metrics of an organization anew for up to max_days of the users'' days that are noted, by notes up to last_change, and forgets the notes. Returns how many days these were and how many rows of providers.usage_metrics were written or removed. The caller holds providers.usage_lock().';
+    'Computes usage metrics of an organization anew for up to max_days of the users'' days that are noted, by notes up to last_change, and forgets the notes. Returns how many days these were and how many rows of providers.usage_metrics were written or removed. The caller holds codeverify.lock_metrics().';
 
 CREATE FUNCTION providers.refresh_organization_usage(tenant uuid, since timestamptz DEFAULT NULL)
 RETURNS bigint
@@ -261,7 +265,7 @@ DECLARE
     batch record;
     changed bigint := 0;
 BEGIN
-    PERFORM pg_catalog.pg_advisory_xact_lock(providers.usage_lock(tenant));
+    PERFORM codeverify.lock_metrics('providers.usage_metrics', tenant, true);
     IF since IS NOT NULL THEN
         INSERT INTO providers.usage_changes (org_id, user_id, date)
         SELECT tenant, u.user_id, u.date
@@ -392,9 +396,15 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant uuid;
-    passed uuid[] := '{}';
-    batch record;
+    passed uuid[] := ARRAY[]::uuid[];
+    days integer := 0;
+    changed bigint;
+    fault_code text;
+    fault text;
 BEGIN
+    IF target <> 'providers.usage_metrics' THEN
+        RETURN;
+    END IF;
     LOOP
         -- The one that has waited longest, unless somebody is at it.
         SELECT c.org_id
@@ -404,18 +414,27 @@ BEGIN
         ORDER BY c.id
         LIMIT 1;
         IF NOT FOUND THEN
+            -- One that fails does not keep the others from being refreshed.
+            IF fault IS NOT NULL THEN
+                RAISE EXCEPTION USING ERRCODE = fault_code, MESSAGE = fault;
+            END IF;
             RETURN;
         END IF;
-        IF pg_catalog.pg_try_advisory_xact_lock(providers.usage_lock(tenant)) THEN
-            SELECT b.days, b.changed
-            INTO STRICT batch
-            FROM providers.refresh_some_usage(tenant, 9223372036854775807) AS b;
-            EXIT WHEN batch.days > 0;
-        END IF;
+        BEGIN
+            IF codeverify.lock_metrics('providers.usage_metrics', tenant, false) THEN
+                SELECT b.days, b.changed
+                INTO STRICT days, changed
+                FROM providers.refresh_some_usage(tenant, 9223372036854775807) AS b;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS fault_code = RETURNED_SQLSTATE, fault = MESSAGE_TEXT;
+            days := 0;
+        END;
+        EXIT WHEN days > 0;
         passed := passed || tenant;
     END LOOP;
     action := 'refreshed';
-    detail := pg_catalog.format('%s days of organization %s, %s rows changed', batch.days, tenant, batch.changed);
+    detail := pg_catalog.format('%s days of organization %s, %s rows changed', days, tenant, changed);
     more := EXISTS (SELECT FROM providers.usage_changes AS c);
     RETURN NEXT;
 END

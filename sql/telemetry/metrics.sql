@@ -83,12 +83,29 @@ AS $function$
 BEGIN
     INSERT INTO telemetry.metric_changes (org_id, repo_id, date)
     SELECT DISTINCT o.org_id, o.repo_id, (o.created_at AT TIME ZONE 'UTC')::date
-    FROM old_rows AS o;
+    FROM old_rows AS o
+    -- One that goes with all it has needs no metrics.
+    WHERE EXISTS (SELECT FROM tenancy.organizations AS t WHERE t.id = o.org_id);
     RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION telemetry.note_deleted_attribution() IS
     'Trigger function: notes the days whose metrics deleted attribution changes.';
+
+CREATE FUNCTION telemetry.forget_metric_changes()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    DELETE FROM telemetry.metric_changes AS c
+    WHERE c.org_id = OLD.id;
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION telemetry.forget_metric_changes() IS
+    'Trigger function: deletes the notes about an organization that was deleted.';
 
 CREATE FUNCTION telemetry.note_all_attribution()
 RETURNS trigger
@@ -106,7 +123,22 @@ $function$;
 COMMENT ON FUNCTION telemetry.note_all_attribution() IS
     'Trigger function: notes that all metrics change, after TRUNCATE.';
 
-CREATE FUNCTION telemetry.note_threshold()
+CREATE FUNCTION telemetry.note_repository_threshold()
+RETURNS trigger
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    INSERT INTO telemetry.metric_changes (org_id, repo_id)
+    VALUES (NEW.org_id, NEW.id);
+    RETURN NULL;
+END
+$function$;
+COMMENT ON FUNCTION telemetry.note_repository_threshold() IS
+    'Trigger function: notes that all metrics of a repository change with its ai_confidence_threshold.';
+
+CREATE FUNCTION telemetry.note_organization_threshold()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
@@ -114,28 +146,13 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
     -- Its repositories are looked up by the refresh: one that is being added cannot be seen here.
-    IF TG_ARGV[0] = 'organization' THEN
-        INSERT INTO telemetry.metric_changes (org_id) VALUES (NEW.id);
-    ELSE
-        INSERT INTO telemetry.metric_changes (org_id, repo_id) VALUES (NEW.org_id, NEW.id);
-    END IF;
+    INSERT INTO telemetry.metric_changes (org_id)
+    VALUES (NEW.id);
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION telemetry.note_threshold() IS
-    'Trigger function: notes that all metrics of a repository, or of an organization (the first argument says which), change with its ai_confidence_threshold.';
-
-CREATE FUNCTION telemetry.metrics_lock(tenant uuid)
-RETURNS bigint
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT pg_catalog.hashtextextended('telemetry.repo_metrics ' || tenant::text, 0)
-$function$;
-COMMENT ON FUNCTION telemetry.metrics_lock(uuid) IS
-    'Key of the advisory lock that whoever refreshes the metrics of an organization holds until its transaction ends.';
+COMMENT ON FUNCTION telemetry.note_organization_threshold() IS
+    'Trigger function: notes that all metrics of an organization change with its ai_confidence_threshold.';
 
 CREATE FUNCTION telemetry.spread_metric_changes(tenant uuid)
 RETURNS void
@@ -190,7 +207,6 @@ BEGIN
     END IF;
 
     -- Whoever deletes them locks them first, too. One that is gone has taken its metrics with it, and none can be added.
-    PERFORM FROM tenancy.organizations AS o WHERE o.id = tenant FOR KEY SHARE;
     PERFORM FROM scm.repositories AS r WHERE r.org_id = tenant AND r.id = ANY (repos) ORDER BY r.id FOR KEY SHARE;
 
     DELETE FROM telemetry.metric_changes AS c
@@ -312,7 +328,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION telemetry.refresh_some_metrics(uuid, bigint, integer) IS
-    'Computes metrics of an organization anew for up to max_days of the days that are noted, by notes up to last_change, and forgets the notes. Returns how many days these were and how many rows of telemetry.repo_metrics were written or removed. The caller holds telemetry.metrics_lock().';
+    'Computes metrics of an organization anew for up to max_days of the days that are noted, by notes up to last_change, and forgets the notes. Returns how many days these were and how many rows of telemetry.repo_metrics were written or removed. The caller holds codeverify.lock_metrics().';
 
 CREATE FUNCTION telemetry.refresh_organization_metrics(tenant uuid, since timestamptz DEFAULT NULL)
 RETURNS bigint
@@ -325,7 +341,7 @@ DECLARE
     batch record;
     changed bigint := 0;
 BEGIN
-    PERFORM pg_catalog.pg_advisory_xact_lock(telemetry.metrics_lock(tenant));
+    PERFORM codeverify.lock_metrics('telemetry.repo_metrics', tenant, true);
     -- Metrics that have no attribution, as those that somebody wrote by hand, are computed too, whatever their period.
     IF since IS NOT NULL THEN
         INSERT INTO telemetry.metric_changes (org_id, repo_id, date)
@@ -417,9 +433,15 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant uuid;
-    passed uuid[] := '{}';
-    batch record;
+    passed uuid[] := ARRAY[]::uuid[];
+    days integer := 0;
+    changed bigint;
+    fault_code text;
+    fault text;
 BEGIN
+    IF target <> 'telemetry.repo_metrics' THEN
+        RETURN;
+    END IF;
     LOOP
         -- The one that has waited longest, unless somebody is at it.
         SELECT c.org_id
@@ -429,19 +451,28 @@ BEGIN
         ORDER BY c.id
         LIMIT 1;
         IF NOT FOUND THEN
+            -- One that fails does not keep the others from being refreshed.
+            IF fault IS NOT NULL THEN
+                RAISE EXCEPTION USING ERRCODE = fault_code, MESSAGE = fault;
+            END IF;
             RETURN;
         END IF;
-        IF pg_catalog.pg_try_advisory_xact_lock(telemetry.metrics_lock(tenant)) THEN
-            PERFORM telemetry.spread_metric_changes(tenant);
-            SELECT b.days, b.changed
-            INTO STRICT batch
-            FROM telemetry.refresh_some_metrics(tenant, 9223372036854775807) AS b;
-            EXIT WHEN batch.days > 0;
-        END IF;
+        BEGIN
+            IF codeverify.lock_metrics('telemetry.repo_metrics', tenant, false) THEN
+                PERFORM telemetry.spread_metric_changes(tenant);
+                SELECT b.days, b.changed
+                INTO STRICT days, changed
+                FROM telemetry.refresh_some_metrics(tenant, 9223372036854775807) AS b;
+            END IF;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS fault_code = RETURNED_SQLSTATE, fault = MESSAGE_TEXT;
+            days := 0;
+        END;
+        EXIT WHEN days > 0;
         passed := passed || tenant;
     END LOOP;
     action := 'refreshed';
-    detail := pg_catalog.format('%s days of organization %s, %s rows changed', batch.days, tenant, batch.changed);
+    detail := pg_catalog.format('%s days of organization %s, %s rows changed', days, tenant, changed);
     more := EXISTS (SELECT FROM telemetry.metric_changes AS c);
     RETURN NEXT;
 END

@@ -40,14 +40,20 @@ CREATE TRIGGER repositories_note_threshold
 AFTER UPDATE OF settings ON scm.repositories
 FOR EACH ROW
 WHEN (OLD.settings -> 'ai_confidence_threshold' IS DISTINCT FROM NEW.settings -> 'ai_confidence_threshold')
-EXECUTE FUNCTION telemetry.note_threshold('repository');
+EXECUTE FUNCTION telemetry.note_repository_threshold();
 
 CREATE TRIGGER organizations_note_threshold
 AFTER UPDATE OF settings ON tenancy.organizations
 FOR EACH ROW
 WHEN (OLD.settings -> 'ai_confidence_threshold' IS DISTINCT FROM NEW.settings -> 'ai_confidence_threshold')
-EXECUTE FUNCTION telemetry.note_threshold('organization');
+EXECUTE FUNCTION telemetry.note_organization_threshold();
 
+CREATE TRIGGER organizations_forget_metric_changes
+AFTER DELETE ON tenancy.organizations
+FOR EACH ROW
+EXECUTE FUNCTION telemetry.forget_metric_changes();
+
+COMMENT ON TRIGGER organizations_forget_metric_changes ON tenancy.organizations IS 'Stands for ON DELETE CASCADE of telemetry.metric_changes.';
 COMMENT ON TRIGGER code_attribution_note_new ON telemetry.code_attribution IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER code_attribution_note_changed ON telemetry.code_attribution IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER code_attribution_note_deleted ON telemetry.code_attribution IS 'Says which metrics are out of date.';

@@ -40,6 +40,8 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "tenancy/tables/deleted_organizations.sql",
     "codeverify/tables/partition_sets.sql",
     "codeverify/tables/maintenance_tasks.sql",
+    "codeverify/tables/report_refreshes.sql",
+    "codeverify/tables/metric_refreshes.sql",
     "codeverify/tables/clean_up_settings.sql",
     "codeverify/tables/packed_segments.sql",
     "auth/tables/users.sql",
@@ -161,6 +163,9 @@ pub const DEPLOYED: &[SqlFile] = sql_files![
     "scm/views.sql",
     "analysis/views.sql",
     "observability/views.sql",
+    "analysis/reports.sql",
+    "telemetry/reports.sql",
+    "observability/reports.sql",
     "audits/views/statistics.sql",
     "audits/views/size_report.sql",
     "audits/views/tracked_tables.sql",
@@ -183,6 +188,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/doctor.sql",
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
+    "codeverify/reports.sql",
+    "codeverify/metric_refreshes.sql",
     "codeverify/partition_closing.sql",
     "codeverify/retention.sql",
     "codeverify/monitoring.sql",
@@ -244,7 +251,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
 /// A relation or type that deployment makes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deployed {
-    /// TABLE, VIEW or TYPE.
+    /// TABLE, VIEW, MATERIALIZED VIEW or TYPE.
     pub kind: &'static str,
     /// Schema-qualified name.
     pub name: String,
@@ -255,6 +262,7 @@ pub fn deployed_objects() -> Vec<Deployed> {
     let creations = [
         ("CREATE TABLE ", "TABLE"),
         ("CREATE VIEW ", "VIEW"),
+        ("CREATE MATERIALIZED VIEW ", "MATERIALIZED VIEW"),
         ("CREATE TYPE ", "TYPE"),
     ];
     DEPLOYED
@@ -376,6 +384,10 @@ mod tests {
         assert_eq!(find("analysis.findings")[0].kind, "TABLE");
         assert_eq!(find("tenancy.member_role")[0].kind, "TYPE");
         assert_eq!(find("tenancy.coverage")[0].kind, "VIEW");
+        assert_eq!(
+            find("telemetry.stored_events_by_week")[0].kind,
+            "MATERIALIZED VIEW"
+        );
         assert_eq!(find("observability.logs").len(), 1);
         assert!(find("observability.logs_default").is_empty());
         assert!(

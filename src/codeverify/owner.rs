@@ -123,9 +123,11 @@ pub fn owner_for(table: pg_sys::Oid) -> Result<pg_sys::Oid, Error> {
     }
 }
 
+/// Who owns a table; InvalidOid for one that is gone.
+///
 /// # Safety
-/// To be called in a transaction. InvalidOid for a table that is gone.
-unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
+/// To be called in a transaction.
+pub unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
     // SAFETY: a catalog look-up; the tuple is read before it is released.
     unsafe {
         let tuple = pg_sys::SearchSysCache1(
@@ -146,12 +148,33 @@ unsafe fn owner_of(table: pg_sys::Oid) -> pg_sys::Oid {
 /// # Safety
 /// To be called on the backend's one thread, inside a level of `NewGUCNestLevel`.
 pub unsafe fn set_for_now(name: &'static CStr, value: &'static CStr) {
+    // SAFETY: as promised by the caller.
+    unsafe { set_as(pg_sys::GucContext::PGC_USERSET, name, value) };
+}
+
+/// Does `work` without warnings, to the client or into the server's log.
+pub fn without_warnings<T>(work: impl FnOnce() -> T) -> T {
+    // SAFETY: settings of this process that the level ends with, or the (sub)transaction after an error.
+    unsafe {
+        let nest_level = pg_sys::NewGUCNestLevel();
+        for name in [c"client_min_messages", c"log_min_messages"] {
+            set_as(pg_sys::GucContext::PGC_SUSET, name, c"error");
+        }
+        let result = work();
+        pg_sys::AtEOXact_GUC(true, nest_level);
+        result
+    }
+}
+
+/// # Safety
+/// As for `set_for_now`.
+unsafe fn set_as(context: pg_sys::GucContext::Type, name: &'static CStr, value: &'static CStr) {
     // SAFETY: both strings are 'static, and the server copies them.
     unsafe {
         pg_sys::set_config_option(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
+            context,
             pg_sys::GucSource::PGC_S_SESSION,
             pg_sys::GucAction::GUC_ACTION_SAVE,
             true,

@@ -71,7 +71,7 @@ fn uninstall(confirm: &str) {
     }
     let objects = deployed_objects();
     let existing = existing_names(&objects);
-    for kind in ["VIEW", "TABLE", "TYPE"] {
+    for kind in ["VIEW", "MATERIALIZED VIEW", "TABLE", "TYPE"] {
         let names: Vec<&str> = objects
             .iter()
             .filter(|object| object.kind == kind && existing.contains(&object.name))

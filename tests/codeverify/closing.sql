@@ -113,6 +113,12 @@ SELECT is(
     (SELECT c.relowner::regrole::text FROM pg_class AS c WHERE c.oid = 'observability.tap_lines_2026_01_02_meta_idx'::regclass),
     'codeverify_owner', 'it belongs to the table''s owner');
 
+SELECT is(
+    obj_description('observability.tap_lines_2026_01_02_meta_idx'::regclass), 'Built when the partition closed: USING gin (meta jsonb_path_ops).',
+    'and says what it is');
+COMMENT ON INDEX observability.tap_lines_2026_01_02_meta_idx IS NULL;
+SELECT is_empty($$SELECT * FROM codeverify.close_partitions('observability.tap_lines')$$, 'it is found without that, too');
+
 -- A set may have what another version of the server wrote; nothing is built twice for it.
 ALTER TABLE codeverify.partition_sets DISABLE TRIGGER partition_sets_check;
 UPDATE codeverify.partition_sets SET closed_indexes = ARRAY['using gin(meta jsonb_path_ops)'] WHERE parent = 'observability.tap_lines'::regclass;

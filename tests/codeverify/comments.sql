@@ -13,7 +13,7 @@ CREATE TEMP VIEW relation AS
 SELECT c.oid, c.relkind
 FROM pg_class AS c
 JOIN domain AS d ON d.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v') AND NOT c.relispartition;
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition;
 
 SELECT is((SELECT count(*) FROM domain), 15::bigint, 'there are fifteen schemas');
 

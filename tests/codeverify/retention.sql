@@ -118,15 +118,15 @@ INSERT INTO codeverify.packed_segments (org_id, relation, period_start, period_e
 SELECT tap.id(o.name), r.relation, m.month, m.month + interval '1 month', m.month, m.month, 7, '[]', ''
 FROM generate_series('2025-11-01 00:00+00'::timestamptz, '2026-05-01 00:00+00', '1 month') AS m (month)
 CROSS JOIN unnest('{a,b}'::text[]) AS o (name)
-CROSS JOIN unnest('{observability.tap_lines,observability.logs}'::text[]) AS r (relation);
+CROSS JOIN unnest('{observability.tap_lines,observability.logs}'::regclass[]) AS r (relation);
 SELECT results_eq(
     'SELECT action, detail, more FROM tap.retire()',
     $$VALUES ('deleted'::text, '14 packed rows, until 2025-12-01 00:00:00+00', true)$$, 'packed rows leave by their period');
 SELECT is((SELECT count(*) FROM generate_series(1, 10) AS g CROSS JOIN LATERAL codeverify.retire_rows('observability.tap_lines' || left('', g))), 4::bigint, 'one after another');
 SELECT is(
-    (SELECT min(period_end) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'),
+    (SELECT min(period_end) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'::regclass),
     '2026-05-01 00:00+00'::timestamptz, 'and stay when they are not past retention');
-SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.logs'), 14::bigint, 'those of another table do');
+SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.logs'::regclass), 14::bigint, 'those of another table do');
 
 -- Detach: it keeps its rows and its isolation, and is no partition.
 CALL tap.make_set('1 month', 'detach');
@@ -153,9 +153,26 @@ SELECT is(
 SELECT isnt_empty('SELECT * FROM tap.retire()', 'and the third');
 SELECT is_empty('SELECT * FROM tap.retire()', 'what is detached is not found again, and nothing is deleted where the rows are to be kept');
 SELECT is((SELECT count(*) FROM observability.tap_lines_default), 2::bigint, 'late rows stay');
-SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines' AND period_end < '2026-01-01'), 1::bigint, 'packed ones do');
+SELECT is((SELECT count(*) FROM codeverify.packed_segments WHERE relation = 'observability.tap_lines'::regclass AND period_end < '2026-01-01'), 1::bigint, 'packed ones do');
 SELECT is(tap.partitions(), '2026_04 default', 'partitions that are not past retention are left');
 DROP TABLE observability.tap_lines_2026_01, observability.tap_lines_2026_02, observability.tap_lines_2026_03;
+
+-- Archive: its rows are packed, and it is dropped when it is empty.
+CALL tap.make_set('1 month', 'archive');
+SELECT results_eq(
+    'SELECT action, detail, more FROM tap.retire()',
+    $$VALUES ('archived'::text, 'observability.tap_lines_2026_01, until 2026-02-01 00:00:00+00', true)$$, 'its rows are packed');
+SELECT is(tap.partitions(), '2026_01 2026_02 2026_03 2026_04 default', 'and it stays, empty');
+SELECT results_eq(
+    'SELECT action, detail, more FROM tap.retire()',
+    $$VALUES ('dropped'::text, 'observability.tap_lines_2026_01, until 2026-02-01 00:00:00+00', true)$$, 'until the next step');
+SELECT set_eq(
+    $$SELECT (value ->> 'ts')::timestamptz FROM codeverify.read_all_packed('observability.tap_lines') AS value$$,
+    ARRAY['2026-01-01 00:00+00', '2026-01-31 23:59:59.999999+00']::timestamptz[], 'they are read with codeverify.read_all_packed()');
+SELECT is((SELECT count(*) FROM observability.tap_lines), 8::bigint, 'and from the table no more');
+SELECT is((SELECT count(*) FROM generate_series(1, 10) AS g CROSS JOIN LATERAL codeverify.retire_rows('observability.tap_lines' || left('', g))), 4::bigint, 'then the others');
+SELECT is(tap.partitions(), '2026_04 default', 'that are past retention');
+SELECT is((SELECT count(*) FROM codeverify.read_all_packed('observability.tap_lines')), 6::bigint, 'and nothing of it is deleted later');
 
 -- Without retention nothing leaves.
 CALL tap.make_set(NULL, 'drop');

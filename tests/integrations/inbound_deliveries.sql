@@ -197,6 +197,14 @@ SELECT is(
     tap.by_a('ping', '{"organization": {"id": 9000000001}}') ->> 'status', 'accepted', 'a ping to a webhook of the account is verified by its number');
 SELECT is(tap.by_a('ping', '{"organization": {"id": 9000000002}}') ->> 'status', 'invalid_signature', 'not by that of the other');
 
+-- A secret that no key opens stops none that is good.
+RESET SESSION AUTHORIZATION;
+UPDATE integrations.inbound_secrets SET secret_encrypted = 'lost' WHERE org_id IS NULL AND id <> :'second_secret';
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.status(tap.deliver('ping', '{}', secret => 'the secret that comes next')), 'accepted', 'the others are good');
+SELECT is(tap.by_a('push', tap.payload('push', '{"{repository,id}": 9000000097}')) ->> 'outcome', 'handled', 'also those of organizations');
+SELECT throws_ok($$SELECT tap.deliver('ping', '{}')$$, 'VC024', NULL, 'but whether it was the lost one nobody can say');
+
 -- Without the key of the secrets nothing can be verified, which is no verdict.
 RESET SESSION AUTHORIZATION;
 SELECT set_config('codeverify.encryption_key_file', '', true) \g /dev/null

@@ -197,6 +197,20 @@ SELECT results_eq(
     $$SELECT r.github_id FROM scm.repositories AS r WHERE r.org_id = tap.id('b') AND r.installation_id = 777 ORDER BY 1$$, ARRAY[701, 702]::bigint[],
     'catches up');
 
+-- Whoever installs the App and claims nothing does not fill the disk.
+INSERT INTO integrations.inbound_deliveries (provider, delivery_id, event, payload_hash, status, installation_id, facts)
+SELECT 'github', 'waits ' || n, 'installation_repositories', repeat('a', 64), 'unclaimed', 888, '{"added": [], "removed": []}' FROM generate_series(1, 499) AS n;
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.lists(888, ARRAY[801]) ->> 'outcome', 'unclaimed', 'five hundred deliveries wait for a claim');
+SELECT is(
+    tap.lists(888, ARRAY[802]) -> 'details', '{"reason": "too many deliveries of the installation wait for its claim"}', 'and no more');
+SELECT scm.claim_installation(888, tap.id('a')) \g /dev/null
+SELECT is(tap.lists(888, ARRAY[803]) ->> 'outcome', 'handled', 'after the claim all are handled');
+RESET SESSION AUTHORIZATION;
+SELECT results_eq(
+    $$SELECT r.github_id FROM scm.repositories AS r WHERE r.installation_id = 888 ORDER BY 1$$, ARRAY[801, 803]::bigint[],
+    'but for those that were too many');
+
 SELECT tap.remove_key_file();
 SELECT * FROM finish();
 ROLLBACK;

@@ -128,6 +128,20 @@ SELECT is(
     observability.complete_alert_params('error_count', '{"threshold": 3}') - 'levels' - 'group_by',
     '{"threshold": 3, "window_minutes": 5, "cool_down_minutes": 15, "severity": "sev3", "auto_resolve": false}', 'and defaults be shown');
 
+-- Only the partitions of the window are looked at: others would be locked by the planner.
+RESET SESSION AUTHORIZATION;
+SELECT tap.rule('{"window_minutes": 10}') \g /dev/null
+SELECT * FROM observability.evaluate_alert_rules() \g /dev/null
+SELECT set_eq(
+    $$
+        SELECT c.oid::regclass::text
+        FROM pg_locks AS l
+        JOIN pg_class AS c ON c.oid = l.relation
+        WHERE l.pid = pg_backend_pid() AND c.relkind = 'r' AND c.relispartition AND c.relname LIKE 'logs%'
+    $$,
+    $$SELECT 'observability.logs_' || to_char((now() - m * interval '10 minutes') AT TIME ZONE 'UTC', 'YYYY_MM_DD') FROM (VALUES (0), (1)) AS v (m)$$,
+    'an evaluation plans for the partitions of its window only');
+
 -- The window: its end belongs to it, its start does not.
 RESET SESSION AUTHORIZATION;
 SELECT tap.rule('{"threshold": 2, "window_minutes": 10, "group_by": []}') \g /dev/null
@@ -280,7 +294,7 @@ CALL tap.log('a', 400, 1, 'error', 'web');
 DELETE FROM tenancy.services WHERE id = tap.id('web of a');
 CALL tap.act('developer', 'a');
 SELECT results_eq('SELECT scope, fired FROM tap.evaluate(400)', $$VALUES (':service=web:environment=none', true)$$, 'lines of a service that is gone fire');
-SELECT results_eq('SELECT service_id, title FROM observability.incidents', $$VALUES (NULL::uuid, '1 log lines within 5 minutes')$$, 'and name none');
+SELECT results_eq('SELECT service_id, title FROM observability.incidents', $$VALUES (NULL::uuid, '1 log line within 5 minutes')$$, 'and name none');
 
 -- A setting of the session changes nothing.
 SET LOCAL datestyle = 'SQL, DMY';

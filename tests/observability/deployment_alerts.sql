@@ -2,6 +2,8 @@
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
+\ir ../key_files.sql
+\ir ../signed_deliveries.sql
 
 INSERT INTO scm.repositories (id, org_id, github_id, name, full_name)
 SELECT tap.id(format('%s of %s', r.name, o.name)), tap.id(o.name), 9000000000 + r.place + ascii(o.name) * 10, r.name, o.name || '/' || r.name
@@ -96,6 +98,16 @@ CALL tap.run('a', 700, branch => 'main', workflow => 'x:workflow=y');
 SELECT is(
     (SELECT count(DISTINCT scope) FROM tap.evaluate('{"group_by": ["branch", "workflow"]}', 700)), 4::bigint, 'and no two are taken for one another');
 
+-- What a repository's settings say of its workflows.
+UPDATE scm.repositories SET settings = '{"deployment_workflows": ["test"]}' WHERE id = tap.id('one of a');
+SELECT bag_eq(
+    format('SELECT scope, fired, observed FROM tap.evaluate(%L, 20)', t.params), t.expected, 'of a repository that says which workflows deploy: ' || t.params)
+FROM (VALUES
+    ('{}', $$VALUES (':repository=one', true, 1::numeric), (':repository=two', true, 1)$$),
+    ('{"workflows": ["deploy"]}', $$VALUES (':repository=one', true, 2::numeric), (':repository=two', true, 1)$$)
+) AS t (params, expected);
+UPDATE scm.repositories SET settings = '{}' WHERE id = tap.id('one of a');
+
 -- The incident.
 SELECT tap.rule('{"threshold": 3, "auto_resolve": true}') \g /dev/null
 CALL tap.act('developer', 'a');
@@ -107,5 +119,22 @@ SELECT results_eq(
 SELECT observability.evaluate_alert_rules(tap.at(200)) \g /dev/null
 SELECT is((SELECT status FROM observability.incidents), 'resolved', 'and is resolved when no run has failed for long');
 
+-- From the delivery to the incident: a real payload, with another conclusion.
+RESET SESSION AUTHORIZATION;
+INSERT INTO scm.repositories (id, org_id, github_id, name, full_name)
+VALUES (tap.id('octo repository of a'), tap.id('a'), 300029405, 'octo-repo', 'octo-org/octo-repo');
+SELECT tap.rule('{"branches": ["master"]}') \g /dev/null
+CALL tap.act(login => 'tap_service');
+SELECT integrations.set_inbound_secret('github', tap.app_secret()) \g /dev/null
+SELECT tap.deliver('workflow_run', tap.payload('workflow_run')) \g /dev/null
+SELECT is_empty('SELECT FROM observability.evaluate_alert_rules(clock_timestamp())', 'a run that went well is no failure');
+SELECT tap.deliver('workflow_run', tap.payload('workflow_run', '{"{workflow_run,conclusion}": "failure"}')) \g /dev/null
+SELECT results_eq('SELECT fired, observed FROM observability.evaluate_alert_rules(clock_timestamp())', 'VALUES (true, 1::numeric)', 'one that failed fires');
+RESET SESSION AUTHORIZATION;
+SELECT results_eq(
+    'SELECT org_id, repo_id, title FROM observability.incidents',
+    $$VALUES (tap.id('a'), tap.id('octo repository of a'), 'octo-org/octo-repo: 1 failed workflow run within 60 minutes')$$, 'and opens an incident');
+
+SELECT tap.remove_key_file();
 SELECT * FROM finish();
 ROLLBACK;

@@ -169,5 +169,15 @@ SELECT throws_ok('SELECT observability.open_incident()', 'VC011', NULL, 'or open
 CALL tap.act('owner', 'a', 'tap_ingest');
 SELECT throws_ok(statement, '42501', NULL, 'a collector may not: ' || statement) FROM call;
 
+-- The ledger has what people decide; how often an incident was seen is in its timeline.
+RESET SESSION AUTHORIZATION;
+SET LOCAL codeverify.capture = on;
+CALL tap.act('developer', 'a');
+SELECT observability.open_incident('recorded') FROM generate_series(1, 3) \g /dev/null
+UPDATE observability.incidents SET severity = 'sev1' WHERE fingerprint = 'recorded';
+SELECT results_eq(
+    $$SELECT action, actor_id FROM audits.audit_log WHERE entity = 'observability.incidents' ORDER BY id$$,
+    $$VALUES ('row.inserted', tap.id('developer of a')), ('row.updated', tap.id('developer of a'))$$, 'the ledger tells of an incident');
+
 SELECT * FROM finish();
 ROLLBACK;

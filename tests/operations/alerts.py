@@ -11,7 +11,7 @@ import ledger_support as support
 
 DATABASE = "cv_alerts"
 SESSIONS = 8
-ROUNDS = support.size(5)
+ROUNDS = support.size(3)
 RULES = 3
 
 

@@ -116,7 +116,7 @@ class Property(unittest.TestCase):
         period = chance.choice(("day", "week", "month"))
         retention = chance.choice(RETENTIONS)
         key_type = chance.choice(("timestamptz", "timestamptz", "date"))
-        action = chance.choice(("drop", "drop", "detach"))
+        action = chance.choice(("drop", "drop", "detach", "archive"))
         first = beginning(period, datetime.datetime.fromisoformat(chance.choice(DAYS)).replace(tzinfo=UTC))
         edges = [first]
         for _ in range(chance.randint(4, 9)):
@@ -152,7 +152,7 @@ class Property(unittest.TestCase):
                 connection.execute(
                     "INSERT INTO observability.kept (at) VALUES (%s)",
                     (moment.date() if key_type == "date" else moment,))
-            for upper in edges[1:]:
+            for upper in edges[1:] if action != "archive" else []:
                 connection.execute(
                     "INSERT INTO codeverify.packed_segments (org_id, relation, period_start, period_end, min_ts, max_ts,"
                     " row_count, columns, content)"
@@ -172,6 +172,10 @@ class Property(unittest.TestCase):
                     "SELECT c.relname FROM pg_class AS c WHERE c.relname ~ '^kept_[0-9_]+$' AND NOT c.relispartition"
                     " AND c.relkind = 'r'").fetchall()
                 for at, in connection.execute(f"SELECT at FROM observability.{name}")}
+            archived = sorted(
+                self.moment(datetime.datetime.fromisoformat(at)) for at, in connection.execute(
+                    "SELECT value ->> 'at' FROM codeverify.read_all_packed('observability.kept') AS value")
+            ) if action == "archive" else []
         finally:
             connection.execute("ROLLBACK")
         if action == "drop":
@@ -181,17 +185,22 @@ class Property(unittest.TestCase):
             self.assertEqual(detached, set(), what)
         else:
             leave = {moment for moment in moments if is_past(moment) and has_partition(moment)}
-            self.assertEqual(detached, leave, f"{what}: {done}")
             self.assertEqual(there, moments - leave, f"{what}: {done}")
-            self.assertEqual(packed, set(edges[1:]), what)
-        ends = [detail.rpartition(" until ")[2] for act, detail in done if act in ("dropped", "detached")]
+            if action == "detach":
+                self.assertEqual(detached, leave, f"{what}: {done}")
+                self.assertEqual(packed, set(edges[1:]), what)
+            else:
+                # Each once.
+                self.assertEqual(archived, sorted(leave), f"{what}: {done}")
+                self.assertEqual(detached, set(), what)
+        ends = [detail.rpartition(" until ")[2] for act, detail in done if act in ("dropped", "detached", "archived")]
         self.assertEqual(ends, sorted(ends), "the oldest leaves first")
         return len(moments) - len(there), len(there)
 
     @staticmethod
     def moment(at):
         if isinstance(at, datetime.datetime):
-            return at.astimezone(UTC)
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         return datetime.datetime(at.year, at.month, at.day, tzinfo=UTC)
 
 

@@ -56,6 +56,7 @@ SELECT set_eq(
         'audits.checkpoint_lanes',
         'audits.lanes',
         'auth.audit_logs',
+        'codeverify.packed_segments',
         'integrations.inbound_deliveries',
         'integrations.inbound_secrets'
     ],

@@ -84,7 +84,8 @@ RETURNS text
 LANGUAGE plpgsql
 AS $function$
 DECLARE
-    -- VC053: the ledger refuses the command to everybody; VC051: an entry's hashes do not fit another organization.
+    -- VC053: the ledger refuses the command to everybody, VC120: so do code events; VC051: an entry's hashes do not fit
+    -- another organization.
     nothing constant text[] := '{42501,0,VC053}';
     attempt record;
     outcome text;
@@ -106,7 +107,7 @@ BEGIN
             -- Where there is no row of one's own there is none to move.
             ('move its rows to the other',
              'UPDATE %1$s SET %2$I = tap.id(''b'') WHERE %2$I = tap.id(''a'')',
-             CASE WHEN own AND target.of_a > 0 THEN ARRAY['42501', 'VC053'] ELSE nothing END),
+             CASE WHEN own AND target.of_a > 0 THEN ARRAY['42501', 'VC053', 'VC120'] ELSE nothing END),
             ('take the other''s rows',
              'UPDATE %1$s SET %2$I = tap.id(''a'') WHERE %2$I = tap.id(''b'')', nothing),
             ('delete the other''s rows',

@@ -20,7 +20,7 @@ WHERE NOT p.polpermissive
 SELECT set_eq(
     'SELECT name::text FROM tap.own',
     ARRAY['analysis.analysis_runs', 'analysis.jobs', 'production.analysis_sessions', 'providers.user_providers',
-          'providers.user_quotas', 'providers.usage_tracking', 'providers.cost_alerts'],
+          'providers.user_quotas', 'providers.usage_tracking', 'providers.usage_metrics', 'providers.cost_alerts'],
     'these tables have a restrictive policy that compares the user');
 
 -- With every grant and a policy that allows everything, so that nothing but the restrictive policies stands.

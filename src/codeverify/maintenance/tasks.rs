@@ -23,6 +23,12 @@ pub struct Step {
 
 /// All tasks, in the order in which they are done.
 pub const TASKS: &[Task] = &[
+    // Before rows of usage leave the table: then their metrics are all that is left of them.
+    Task {
+        name: "usage",
+        due: "SELECT d FROM providers.list_due_usage() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM providers.refresh_usage_step($1) AS s",
+    },
     Task {
         name: "partitions",
         due: "SELECT t.target FROM codeverify.list_sets_to_partition() AS t (target)",
@@ -62,6 +68,17 @@ pub const TASKS: &[Task] = &[
         name: "ledger",
         due: "SELECT t FROM audits.list_due_upkeep() AS t",
         step: "SELECT action, detail, more FROM audits.do_upkeep($1)",
+    },
+    Task {
+        name: "metrics",
+        due: "SELECT d FROM telemetry.list_due_metrics() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM telemetry.refresh_metrics_step($1) AS s",
+    },
+    // Last, so that they show what the others have done.
+    Task {
+        name: "reports",
+        due: "SELECT d FROM codeverify.list_due_reports() AS d",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.refresh_report_step($1) AS s",
     },
 ];
 

@@ -530,7 +530,7 @@ pub unsafe extern "C-unwind" fn codeverify_count_packed_logs(call: FunctionCallI
     for candidate in Candidates::new(&wanted) {
         read_lines(candidate, |lines, row| {
             if let (true, Some((ts, _))) = (wanted.has(lines, row), lines.place(row)) {
-                let bucket = ts.div_euclid(stride).saturating_mul(stride);
+                let bucket = bucket_of(ts, stride);
                 let level = lines.level.get(row).cloned().flatten().unwrap_or_default();
                 *counts.entry((bucket, level)).or_default() += 1;
             }
@@ -564,6 +564,16 @@ pub unsafe extern "C-unwind" fn codeverify_count_packed_logs(call: FunctionCallI
 pub extern "C-unwind" fn pg_finfo_codeverify_count_packed_logs() -> &'static pg_sys::Pg_finfo_record
 {
     &pg_sys::Pg_finfo_record { api_version: 1 }
+}
+
+/// Where the bucket of a time begins, as date_bin() has it from the first Monday of 2000 on.
+fn bucket_of(ts: i64, stride: i64) -> i64 {
+    const FIRST_MONDAY: i64 = 2 * 86_400_000_000;
+    let since = ts.saturating_sub(FIRST_MONDAY);
+    since
+        .div_euclid(stride)
+        .saturating_mul(stride)
+        .saturating_add(FIRST_MONDAY)
 }
 
 /// Microseconds of a bucket; None for one that has months, or nothing.

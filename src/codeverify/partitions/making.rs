@@ -10,7 +10,9 @@ use super::period::{room_around, Period, Range};
 use super::rows::{move_rows, Key};
 use crate::audits::authority::{acting, Deed};
 use crate::codeverify::errors::Error;
-use crate::codeverify::owner::{as_owner, as_role, owner_for, set_for_now, OWNER_ROLE};
+use crate::codeverify::owner::{
+    as_owner, as_role, owner_for, set_for_now, without_warnings, OWNER_ROLE,
+};
 use crate::codeverify::query::{run_script, update, update_one};
 use crate::codeverify::subtransaction::patiently;
 use crate::codeverify::time;
@@ -62,12 +64,13 @@ pub fn make(parent: pg_sys::Oid, period: Period, at: i64) -> Result<Option<Made>
             return Ok(None);
         };
         let plan = plan(parent, range, period);
-        as_table_owner(owner, &plan.creation);
+        // That it is not isolated yet is no news.
+        without_warnings(|| as_table_owner(owner, &plan.creation));
         let moved = plan
             .default
             .map_or(Ok(0), |default| drain(owner, default, &plan, range))?;
         // Readers of DEFAULT that are still at it keep the last step from being taken, not the others from being done.
-        patiently(|| as_table_owner(owner, &plan.attachment));
+        patiently(|| without_warnings(|| as_table_owner(owner, &plan.attachment)));
         finish(owner, parent, &plan.partition);
         Ok(Some(Made {
             partition: plan.partition,

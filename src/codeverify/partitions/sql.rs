@@ -1,19 +1,28 @@
 //! Functions of schema codeverify about partition sets; their comments and grants are in
 //! sql/codeverify/partition_sets.sql.
 
-use pgrx::pg_sys::panic::ErrorReportable;
+use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
+use pgrx::JsonB;
 
 use super::period::{self, Period, Range};
 use super::{bounds, making};
 use crate::codeverify::errors::Error;
-use crate::codeverify::owner::as_owner_of;
+use crate::codeverify::owner::{
+    as_owner, as_owner_of, caller_has_role, owner_for, owner_of, OWNER_ROLE,
+};
+use crate::codeverify::query::{update, update_one};
 use crate::codeverify::raise::or_raise;
 
 extension_sql_file!(
     "../../../sql/codeverify/partition_sets.sql",
     name = "codeverify_partition_sets",
-    requires = [list_set_partitions, run_as_owner_of, find_missing_partition]
+    requires = [
+        list_set_partitions,
+        run_as_owner_of,
+        find_missing_partition,
+        save_partition_set
+    ]
 );
 extension_sql_file!(
     "../../../sql/codeverify/partition_making.sql",
@@ -116,6 +125,59 @@ fn find_missing_partition(
             partitions,
         )
     }))
+}
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.save_partition_set(parent regclass, changes jsonb) RETURNS void \
+           VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn save_partition_set(parent: pg_sys::Oid, changes: JsonB) {
+    let document = changes.0.to_string();
+    let sets_indexes = as_owner(|| {
+        update_one::<bool>(
+            "SELECT coalesce(pg_catalog.to_jsonb(s.closed_indexes), '[]') IS DISTINCT FROM $2::pg_catalog.jsonb -> 'closed_indexes' \
+             FROM (SELECT) AS o \
+             LEFT JOIN codeverify.list_partition_sets() AS s ON s.parent = $1::pg_catalog.oid",
+            &[parent.into(), document.as_str().into()],
+        )
+    });
+    require_rights(parent, sets_indexes != Some(false));
+    as_owner(|| {
+        // That maintenance will be able to do it is told now, not when it is due.
+        or_raise(owner_for(parent));
+        update(
+            "SELECT codeverify.write_partition_set($1::pg_catalog.oid, $2::pg_catalog.jsonb)",
+            &[parent.into(), document.as_str().into()],
+            |_| Ok(()),
+        );
+    });
+}
+
+/// Ends the function unless the caller may say how a set is kept.
+fn require_rights(parent: pg_sys::Oid, sets_indexes: bool) {
+    // SAFETY: look-ups of roles and of a table's owner.
+    let (is_ours, is_owner) = unsafe {
+        let us = pg_sys::get_role_oid(OWNER_ROLE.as_ptr(), true);
+        let owner = owner_of(parent);
+        (
+            owner == us,
+            pg_sys::has_privs_of_role(pg_sys::GetUserId(), owner),
+        )
+    };
+    let hint = if is_owner || is_ours && !sets_indexes && caller_has_role(c"codeverify_admin") {
+        return;
+    } else if is_ours {
+        "codeverify_admin may configure the tables of codeverify; closed_indexes run with the rights of codeverify_owner, so that it takes one of its members or a superuser to set them."
+    } else {
+        "Ask the owner of the table."
+    };
+    ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_INSUFFICIENT_PRIVILEGE,
+        "permission denied to configure the partitions of the table",
+        "codeverify",
+    )
+    .set_hint(hint)
+    .report(PgLogLevel::ERROR);
 }
 
 fn parse(period: &str) -> Result<Period, Error> {

@@ -11,37 +11,22 @@ use super::values::{Id, Moment, Name, Number, Sha, Text};
 const NO_JSON: &str = "it is no JSON object";
 const INCOMPLETE: &str = "a member that the event has is missing or of another type";
 
-/// What all payloads have, or any of them may have.
+/// What most payloads have.
 #[derive(Deserialize)]
-#[serde(bound = "T: Deserialize<'de>")]
-pub struct Envelope<T> {
+struct Envelope {
     action: Option<Lenient<Name<255>>>,
-    pub installation: Option<Lenient<T>>,
-    pub repository: Option<Lenient<T>>,
-    pub organization: Option<Lenient<T>>,
-}
-
-impl<T> Default for Envelope<T> {
-    fn default() -> Self {
-        Envelope {
-            action: None,
-            installation: None,
-            repository: None,
-            organization: None,
-        }
-    }
 }
 
 /// A member that need not be what it is elsewhere.
 #[derive(Deserialize)]
 #[serde(untagged)]
-pub enum Lenient<T> {
+enum Lenient<T> {
     Known(T),
     Other(IgnoredAny),
 }
 
 impl<T> Lenient<T> {
-    pub fn get(self) -> Option<T> {
+    fn get(self) -> Option<T> {
         match self {
             Lenient::Known(value) => Some(value),
             Lenient::Other(_) => None,
@@ -55,7 +40,7 @@ pub fn facts(event: &str, text: &str) -> Result<Map<String, Value>, &'static str
     if !text.trim_start().starts_with('{') {
         return Err(NO_JSON);
     }
-    let envelope: Envelope<Value> = serde_json::from_str(text).map_err(|_| NO_JSON)?;
+    let envelope: Envelope = serde_json::from_str(text).map_err(|_| NO_JSON)?;
     let action = envelope.action.and_then(Lenient::get);
     let mut facts = Map::new();
     if let Some(action) = action {
@@ -71,10 +56,7 @@ pub fn facts(event: &str, text: &str) -> Result<Map<String, Value>, &'static str
         "workflow_run" => read::<WorkflowRunEvent>(text)?.facts(),
         "deployment_status" => read::<DeploymentStatusEvent>(text)?.facts(),
         "repository" => read::<RepositoryEvent>(text)?.facts(),
-        _ => json!({
-            "installation": part::<IdOnly>(envelope.installation),
-            "repository": part::<Repository>(envelope.repository),
-        }),
+        _ => read::<Other>(text)?.facts(),
     };
     if let Value::Object(own) = own {
         facts.extend(own.into_iter().filter(|(_, value)| !value.is_null()));
@@ -84,11 +66,6 @@ pub fn facts(event: &str, text: &str) -> Result<Map<String, Value>, &'static str
 
 fn read<T: DeserializeOwned>(text: &str) -> Result<T, &'static str> {
     serde_json::from_str(text).map_err(|_| INCOMPLETE)
-}
-
-fn part<T: DeserializeOwned + Serialize>(value: Option<Lenient<Value>>) -> Option<Value> {
-    let part: T = serde_json::from_value(value?.get()?).ok()?;
-    Some(json!(part))
 }
 
 #[derive(Deserialize, Serialize)]
@@ -106,6 +83,22 @@ struct Repository {
     // Lists of repositories do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     default_branch: Option<Name<255>>,
+}
+
+/// An event that nothing follows from, of which nothing is known for certain.
+#[derive(Deserialize)]
+struct Other {
+    installation: Option<Lenient<IdOnly>>,
+    repository: Option<Lenient<Repository>>,
+}
+
+impl Other {
+    fn facts(self) -> Value {
+        json!({
+            "installation": self.installation.and_then(Lenient::get),
+            "repository": self.repository.and_then(Lenient::get),
+        })
+    }
 }
 
 #[derive(Deserialize)]

@@ -12,7 +12,6 @@ mod values;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use self::events::{Envelope, Lenient};
 use self::values::Id;
 
 /// Reads a body.
@@ -30,26 +29,31 @@ pub struct Origin {
     pub organization: Option<i64>,
 }
 
-/// Where a body says that it comes from.
+/// Where a body says that it comes from. Anybody may have made it, so that nothing of it is held in memory.
 pub fn origin(body: &[u8]) -> Origin {
     let Ok(text) = guard::check(body) else {
         return Origin::default();
     };
-    let numbers: Envelope<Numbered> = serde_json::from_str(text).unwrap_or_default();
-    Origin {
-        installation: numbers.installation.and_then(Lenient::get).map(number),
-        repository: numbers.repository.and_then(Lenient::get).map(number),
-        organization: numbers.organization.and_then(Lenient::get).map(number),
-    }
+    serde_json::from_str::<Named>(text).map_or_else(
+        |_| Origin::default(),
+        |named| Origin {
+            installation: named.installation.map(|numbered| numbered.id.0),
+            repository: named.repository.map(|numbered| numbered.id.0),
+            organization: named.organization.map(|numbered| numbered.id.0),
+        },
+    )
+}
+
+#[derive(Deserialize)]
+struct Named {
+    installation: Option<Numbered>,
+    repository: Option<Numbered>,
+    organization: Option<Numbered>,
 }
 
 #[derive(Deserialize)]
 struct Numbered {
     id: Id,
-}
-
-fn number(numbered: Numbered) -> i64 {
-    numbered.id.0
 }
 
 #[cfg(test)]

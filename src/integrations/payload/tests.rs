@@ -184,7 +184,7 @@ fn what_is_no_payload() {
         b"\xef\xbb\xbf{}",
         b"{\"a\": \"\xff\"}",
         br#"{"action": "x", "action": "y"}"#,
-        br#"{"installation": {"id": 1}, "installation": {"id": 2}}"#,
+        br#"{"repository": null, "repository": null}"#,
     ] {
         for event in EVENTS {
             assert!(read(event, body).is_err(), "{event} {body:?}");

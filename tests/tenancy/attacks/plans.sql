@@ -27,6 +27,7 @@ SELECT results_eq('EXECUTE flowing', $$VALUES (NULL::text)$$, '24: nor without a
 
 -- Every table with org_id, prepared as one organization and executed as the other, with each kind of plan.
 RESET SESSION AUTHORIZATION;
+SELECT codeverify.refresh_report(l.report) FROM codeverify.list_reports() AS l \g /dev/null
 CREATE TABLE tap.prepared (mode text, relation text, foreign_rows bigint, own_rows bigint);
 GRANT INSERT ON tap.prepared TO PUBLIC;
 CREATE PROCEDURE tap.prepare_all(mode text)
