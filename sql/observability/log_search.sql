@@ -118,6 +118,7 @@ DECLARE
     few constant int := 5000;
     newest constant int := 20000;
     before_ts timestamptz;
+    day regclass;
     span record;
     has_index boolean;
     is_ordered boolean;
@@ -172,9 +173,35 @@ BEGIN
         until := before_ts + interval '1 microsecond';
     END IF;
 
+    -- A search of one day is read from that day's partition, which costs less to plan than the table.
+    SELECT i.inhrelid::regclass
+    INTO day
+    FROM pg_catalog.pg_inherits AS i
+    JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+    WHERE i.inhrelid = pg_catalog.to_regclass('observability.logs_' || pg_catalog.to_char(since, 'YYYY_MM_DD'))
+      AND i.inhparent = 'observability.logs'::regclass
+      AND until <= pg_catalog.date_trunc('day', since) + interval '1 day'
+      AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = pg_catalog.format(
+          'FOR VALUES FROM (%L) TO (%L)',
+          pg_catalog.date_trunc('day', since),
+          pg_catalog.date_trunc('day', since) + interval '1 day')
+      AND NOT EXISTS (
+          SELECT
+          FROM codeverify.packed_segments AS s
+          WHERE s.org_id = tenant
+            AND s.relation = 'observability.logs'::regclass
+            AND s.max_ts >= since
+            AND s.min_ts < until);
+
     FOR span IN
-        SELECT w.window_start, w.window_end, w.partition, w.is_packed
-        FROM observability.list_log_windows(tenant, since, until) AS w
+        SELECT since AS window_start, until AS window_end, day AS partition, false AS is_packed
+        WHERE day IS NOT NULL
+        UNION ALL
+        (
+            SELECT w.window_start, w.window_end, w.partition, w.is_packed
+            FROM observability.list_log_windows(tenant, since, until) AS w
+            WHERE day IS NULL
+        )
     LOOP
         SELECT
             coalesce(pg_catalog.bool_or(
@@ -206,7 +233,7 @@ BEGIN
                 ELSE greatest(span.window_start, least(piece_end, pg_catalog.now()) - piece)
             END;
             source := pg_catalog.concat(
-                ' FROM observability.logs AS l WHERE ', scope,
+                ' FROM ', coalesce(day, 'observability.logs'::regclass), ' AS l WHERE ', scope,
                 pg_catalog.format(' AND l.ts >= %L AND l.ts < %L', piece_start, piece_end),
                 CASE WHEN before_id IS NOT NULL
                     THEN pg_catalog.format(' AND (l.ts, l.id) < (%L, %L)', before_ts, before_id)
@@ -314,18 +341,22 @@ RETURNS TABLE (
     environment_id uuid,
     message text,
     meta_json jsonb)
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    -- Some parameters have the names of columns.
+-- Parameters that have the names of columns go by number.
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT f.id, f.ts, f.level, f.service_id, f.environment_id, f.message, f.meta_json
     FROM observability.find_logs(
         tenancy.require_permission('read'),
         $1, $2, $3, $4, $5, $6, $7, $8, $9,
-        scan_limit => 100000) AS f
+        scan_limit => 100000) AS f;
+END
 $function$;
 COMMENT ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint) IS
     'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search, of which 4,000 characters count; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
