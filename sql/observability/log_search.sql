@@ -341,22 +341,18 @@ RETURNS TABLE (
     environment_id uuid,
     message text,
     meta_json jsonb)
-LANGUAGE plpgsql
+LANGUAGE sql
 STABLE
 SECURITY DEFINER
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 AS $function$
--- Parameters that have the names of columns go by number.
-#variable_conflict use_column
-BEGIN
-    RETURN QUERY
+    -- Some parameters have the names of columns.
     SELECT f.id, f.ts, f.level, f.service_id, f.environment_id, f.message, f.meta_json
     FROM observability.find_logs(
         tenancy.require_permission('read'),
         $1, $2, $3, $4, $5, $6, $7, $8, $9,
-        scan_limit => 100000) AS f;
-END
+        scan_limit => 100000) AS f
 $function$;
 COMMENT ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint) IS
     'Log lines of the organization in context, newest first: with all the words of query in the first 100,000 characters of the message ("quoted phrases", or and -without as in a web search, of which 4,000 characters count; no query for any line), of a service, an environment and exactly one level, from since on (30 days before until, or now, by default) and before until, with metadata that contains meta. At most max_rows (100, up to 1000); the next page is what comes before the line before_id. Warns with VC103 when it stopped in a partition that is still open before it found enough. Takes the permission read. Raises VC011 without a context, VC102 for an unknown level. Example: SELECT ts, message FROM observability.search_logs(''timeout -retry'', level => ''error'', since => now() - interval ''1 hour'');';
