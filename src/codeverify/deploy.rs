@@ -190,6 +190,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/clock.sql",
     "codeverify/reports.sql",
     "codeverify/metric_refreshes.sql",
+    "codeverify/partition_sets.sql",
+    "codeverify/partition_making.sql",
     "codeverify/partition_closing.sql",
     "codeverify/retention.sql",
     "codeverify/monitoring.sql",

@@ -242,10 +242,6 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
     ("VC123", "no_such_report"),
-    ("VC100", "not_an_array_of_logs"),
-    ("VC101", "arrays_differ_in_length"),
-    ("VC102", "invalid_log_query"),
-    ("VC103", "log_search_cut"),
 ];
 
 impl Error {
