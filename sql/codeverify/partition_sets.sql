@@ -345,10 +345,9 @@ AS $function$
             ),
             (
                 -- They know it by its number, which the old table keeps.
-                SELECT pg_catalog.format('This depends on it: %s.', pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', '))
+                SELECT 'This depends on it: ' || pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') || '.'
                 FROM pg_catalog.pg_depend AS d
                 LEFT JOIN pg_catalog.pg_policy AS p ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
-                LEFT JOIN pg_catalog.pg_attribute AS o ON d.classid = 'pg_catalog.pg_class'::regclass AND o.attrelid = d.objid AND o.attnum = d.objsubid AND d.objid <> target
                 WHERE (d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = target
                        AND (d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_publication_rel'::regclass)
                             OR p.polrelid <> target))

@@ -7,7 +7,9 @@ SELECT * FROM no_plan();
 
 INSERT INTO codeverify.partition_sets (parent, period, premake) VALUES ('observability.logs', 'day', 14)
 ON CONFLICT DO NOTHING;
+INSERT INTO codeverify.clean_up_settings (target, keep) VALUES ('tap', '1 day');
 INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at) VALUES ('tap', '', now());
+INSERT INTO codeverify.report_refreshes (report) VALUES ('observability.logs');
 
 INSERT INTO tap.value_case (target, assignment, refused_by)
 VALUES ('codeverify.packed_segments', $$period_end = period_start$$, 'packed_segments_period_check'),
@@ -29,7 +31,13 @@ VALUES ('codeverify.packed_segments', $$period_end = period_start$$, 'packed_seg
        ('codeverify.partition_sets', $$compress_after = '-1 day'$$, 'partition_sets_compress_after_check'),
        ('codeverify.partition_sets', $$closes_after = '-1 s'$$, 'partition_sets_closes_after_check'),
        ('codeverify.partition_sets', $$closes_after = '0'$$, NULL),
-       ('codeverify.maintenance_tasks', $$failures = runs + 1$$, 'maintenance_tasks_failures_check');
+       ('codeverify.clean_up_settings', $$keep = '-1 s'$$, 'clean_up_settings_keep_check'),
+       ('codeverify.clean_up_settings', $$keep = '0'$$, NULL),
+       ('codeverify.clean_up_settings', $$keep = NULL$$, NULL),
+       ('codeverify.clean_up_settings', $$target = ''$$, 'clean_up_settings_target_check'),
+       ('codeverify.clean_up_settings', $$target = repeat('x', 256)$$, 'clean_up_settings_target_check'),
+       ('codeverify.maintenance_tasks', $$failures = runs + 1$$, 'maintenance_tasks_failures_check'),
+       ('codeverify.report_refreshes', $$refresh_interval = '0'$$, 'report_refreshes_refresh_interval_check');
 -- Fewer than no runs have more failures than runs, too.
 SELECT tap.test_values('codeverify', '{maintenance_tasks_runs_check}');
 

@@ -80,6 +80,8 @@ class Promotion(unittest.TestCase):
             connection.execute("SELECT pg_reload_conf()")
             wait_until(lambda: support.value(
                 connection, "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'"), "synchronous")
+            with support.connect(DATABASE, port=standby.port) as copy:
+                self.assertEqual(support.fails(copy, "SELECT * FROM codeverify.maintain()"), "VC096", "maintenance is the primary's")
             connection.execute("SET codeverify.ledger_lanes = 1")
             connection.execute("BEGIN")
             pending = support.value(connection, INSERT, tenants[1].org_id, "promotion.pending")

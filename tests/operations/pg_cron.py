@@ -11,6 +11,7 @@ import ledger_support as support
 DATABASE = "cv_cron"
 BOUND = "cv_cron_bound"
 UNBOUND = "cv_cron_unbound"
+MAINTAINER = "cv_cron_maintainer"
 NOTE = "INSERT INTO public.note SELECT {}, count(DISTINCT org_id), min(org_id::text), count(*) FROM tenancy.services"
 
 
@@ -39,6 +40,11 @@ class Jobs(unittest.TestCase):
         cls.superuser.execute("SELECT tenancy.bind_role(%s, %s)", (BOUND, cls.tenants[0].org_id))
         cls.superuser.execute("CREATE TABLE public.note (login name, organizations bigint, organization text, services bigint)")
         cls.superuser.execute(f"GRANT INSERT ON public.note TO {BOUND}, {UNBOUND}")
+        # Early, since a job starts at a full minute.
+        cls.superuser.execute(f"CREATE ROLE {MAINTAINER} LOGIN IN ROLE codeverify_admin")
+        cls.superuser.execute(f"GRANT USAGE ON SCHEMA cron TO {MAINTAINER}")
+        with support.connect(DATABASE, user=MAINTAINER) as maintainer:
+            cls.scheduled = [support.value(maintainer, "SELECT codeverify.schedule(%s)", cron) for cron in ("0 0 1 1 *", "* * * * *")]
 
     def schedule(self, login, command):
         # One job of a name is there for each login: another of that name would take its place.
@@ -68,6 +74,32 @@ class Jobs(unittest.TestCase):
 
     def details(self):
         return self.superuser.execute("SELECT command, status, return_message FROM cron.job_run_details").fetchall()
+
+    def test_maintenance_runs_and_succeeds(self):
+        self.assertRegex(self.scheduled[1], rf"^job \d+ runs codeverify.maintain\(\) in {DATABASE} as {MAINTAINER} at \* \* \* \* \*$")
+        self.assertEqual(
+            self.superuser.execute("SELECT schedule, database, username FROM cron.job WHERE jobname LIKE 'codeverify.maintain%'").fetchall(),
+            [("* * * * *", DATABASE, MAINTAINER)], "the second call has changed the first one's job")
+        query = "SELECT status, return_message FROM cron.job_run_details WHERE command LIKE '%codeverify.maintain()%' AND end_time IS NOT NULL"
+        deadline = time.monotonic() + 100
+        while not (details := self.superuser.execute(query).fetchall()):
+            self.assertLess(time.monotonic(), deadline, f"the job does not run: {self.details()}")
+            time.sleep(0.5)
+        self.assertEqual(details[0][0], "succeeded", details)
+        self.assertGreater(
+            support.value(self.superuser, "SELECT runs FROM codeverify.maintenance_tasks WHERE task = 'maintain'"), 0)
+        self.assertEqual(support.value(self.superuser, "SELECT codeverify.unschedule()"), 1)
+        self.assertEqual(support.value(self.superuser, "SELECT codeverify.unschedule()"), 0)
+
+    def test_maintenance_of_another_database(self):
+        other = support.create_database("cv_cron_other")
+        with support.connect(other) as connection, self.assertRaises(support.psycopg.Error) as caught:
+            connection.execute("SELECT codeverify.schedule()")
+        self.assertEqual(caught.exception.sqlstate, "VC096")
+        hint = caught.exception.diag.message_hint
+        job = support.value(self.superuser, hint[hint.index("SELECT"):])
+        self.assertEqual(support.value(self.superuser, "SELECT database FROM cron.job WHERE jobid = %s", job), other)
+        self.superuser.execute("SELECT cron.unschedule(%s::bigint)", (job,))
 
     def test_a_tenant_schedules_nothing(self):
         with support.connect(DATABASE, user=BOUND) as tenant, self.assertRaises(support.psycopg.errors.InsufficientPrivilege):
