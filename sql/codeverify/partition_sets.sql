@@ -256,6 +256,9 @@ BEGIN
                   HINT = 'See COMMENT ON FUNCTION codeverify.configure_partitions for what each argument may be. Nothing was changed.';
     END IF;
 
+    -- It is judged again when it is saved, but an error of there would come without its code.
+    PERFORM codeverify.label_index(d.definition)
+    FROM pg_catalog.jsonb_array_elements_text(configuration -> 'closed_indexes') AS d (definition);
     PERFORM codeverify.save_partition_set(parent, configuration);
 
     -- What there is, and what will be before anything leaves.

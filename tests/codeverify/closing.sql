@@ -69,6 +69,10 @@ SELECT throws_ok(
     $$UPDATE codeverify.partition_sets SET closed_indexes = '{(a); DROP TABLE auth.users}' WHERE parent = 'observability.tap_lines'::regclass$$,
     'VC091', NULL, 'and others cannot be kept');
 
+SELECT throws_ok(
+    $$SELECT codeverify.configure_partitions('observability.tap_lines', closed_indexes => '{"(public.evil(message))"}')$$,
+    'VC091', NULL, 'nor configured');
+
 CREATE VIEW tap.built AS
 SELECT i.indexrelid::regclass::text AS name,
        regexp_replace(pg_get_indexdef(i.indexrelid), '^.* ON \S+ ', '') AS definition

@@ -213,8 +213,11 @@ FROM (VALUES ('drop'), ('detach')) AS a (action);
 SELECT throws_ok(
     $$INSERT INTO codeverify.partition_sets (parent, period, premake, action, compress_after) VALUES ('audits.audit_log', 'month', 3, 'archive', '1 month')$$,
     'VC091', NULL, 'and so is packing');
-INSERT INTO codeverify.partition_sets (parent, period, premake, retention, action)
-VALUES ('audits.audit_log', 'month', 3, '24 months', 'archive');
+SELECT throws_ok(
+    format($$SELECT codeverify.configure_partitions('audits.audit_log', retention => '24 months', action => %L)$$, a.action),
+    'VC091', NULL, format('%s cannot be configured for the ledger', a.action))
+FROM (VALUES ('drop'), ('detach')) AS a (action);
+SELECT lives_ok($$SELECT codeverify.configure_partitions('audits.audit_log', retention => '24 months')$$, 'the ledger is archived by default');
 SELECT is((SELECT action FROM codeverify.list_partition_sets() WHERE parent = 'audits.audit_log'::regclass), 'archive', 'archive is not');
 
 CREATE TABLE tap.oldest AS
