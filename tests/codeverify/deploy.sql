@@ -193,9 +193,9 @@ SELECT set_eq(
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspowner = 'codeverify_owner'::regrole AND c.relkind = 'S'
     $$,
-    ARRAY['audits.audit_log_id_seq', 'observability.logs_id_seq', 'providers.usage_changes_id_seq',
-          'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq', 'telemetry.metric_changes_id_seq'],
-    ARRAY['audits.audit_log_id_seq', 'observability.incident_events_id_seq', 'observability.logs_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq'],
+    ARRAY['audits.audit_log_id_seq', 'observability.incident_events_id_seq', 'observability.logs_id_seq',
+          'providers.usage_changes_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq',
+          'telemetry.metric_changes_id_seq'],
     'the sequences are those listed here');
 SELECT set_eq(
     $$SELECT n.nspname::text FROM pg_namespace AS n WHERE n.nspowner = 'codeverify_owner'::regrole$$,

@@ -52,7 +52,7 @@ VALUES ('analysis.analyses', 'read', 'write', 'write', 'manage'),
            ('audits.audit_log', 'read', 'service', '', ''),
            ('audits.checkpoint_lanes', 'read', '', '', ''),
            ('audits.checkpoints', 'admin auditor tenant', '', '', ''),
-           ('codeverify.partition_sets', 'admin auditor service', '', '', ''),
+           ('codeverify.partition_sets', 'admin service auditor', '', '', ''),
            ('auth.api_key_rate_buckets', 'read', 'service', 'service', 'service'),
            ('auth.api_keys', 'read', '', '', ''),
            ('auth.audit_logs', 'manage', 'service', '', ''),
@@ -151,7 +151,6 @@ SELECT set_eq(
         'codeverify.metric_refreshes',
         'providers.usage_changes',
         'telemetry.metric_changes',
-        'integrations.inbound_secrets'
         'integrations.inbound_secrets',
         'tenancy.deleted_organizations'
     ],
