@@ -59,7 +59,6 @@ pgrx::extension_sql_file!(
     name = "telemetry_code_events"
 );
 pgrx::extension_sql_file!("../sql/analysis/pending.sql", name = "analysis_pending");
-pgrx::extension_sql_file!("../sql/scm/installations.sql", name = "scm_installations");
 pgrx::extension_sql_file!(
     "../sql/integrations/inbound_events.sql",
     name = "integrations_inbound_events"

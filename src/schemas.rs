@@ -16,6 +16,8 @@ mod audits {}
 #[pg_schema]
 mod integrations {}
 #[pg_schema]
+mod scm {}
+#[pg_schema]
 mod telemetry {}
 #[pg_schema]
 mod observability {}

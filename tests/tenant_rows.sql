@@ -165,7 +165,7 @@ BEGIN
     VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
     INSERT INTO codeverify.packed_segments
         (org_id, relation, period_start, period_end, min_ts, max_ts, row_count, columns, content)
-    VALUES (org, 'observability.logs', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');
+    VALUES (org, 'tap.packed', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');
 END
 $procedure$;
 

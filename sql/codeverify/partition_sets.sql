@@ -95,8 +95,8 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;
     PERFORM codeverify.store_partition_set(parent);
-    INSERT INTO codeverify.partition_sets (parent, period, premake)
-    VALUES (write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer)
+    INSERT INTO codeverify.partition_sets (parent, period, premake, action)
+    VALUES (write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer, changes ->> 'action')
     ON CONFLICT ON CONSTRAINT partition_sets_pkey DO NOTHING;
 
     UPDATE codeverify.partition_sets AS s
@@ -342,10 +342,9 @@ AS $function$
             ),
             (
                 -- They know it by its number, which the old table keeps.
-                SELECT pg_catalog.format('This depends on it: %s.', pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', '))
+                SELECT 'This depends on it: ' || pg_catalog.string_agg(DISTINCT pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid), ', ') || '.'
                 FROM pg_catalog.pg_depend AS d
                 LEFT JOIN pg_catalog.pg_policy AS p ON d.classid = 'pg_catalog.pg_policy'::regclass AND p.oid = d.objid
-                LEFT JOIN pg_catalog.pg_attribute AS o ON d.classid = 'pg_catalog.pg_class'::regclass AND o.attrelid = d.objid AND o.attnum = d.objsubid AND d.objid <> target
                 WHERE (d.refclassid = 'pg_catalog.pg_class'::regclass AND d.refobjid = target
                        AND (d.classid IN ('pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_publication_rel'::regclass)
                             OR p.polrelid <> target))

@@ -379,6 +379,15 @@ BEGIN
                   DETAIL = 'Archived entries stay readable and verifiable; dropped, detached or packed as other rows are, they would not.',
                   HINT = 'Use action => ''archive'' and no compress_after; audits.prune_archive() deletes archives.';
     END IF;
+    IF NEW.compress_after IS NOT NULL
+        AND NEW.parent IN (
+            pg_catalog.to_regclass('telemetry.code_events'), pg_catalog.to_regclass('integrations.webhook_deliveries'))
+    THEN
+        RAISE EXCEPTION 'rows of % are not packed', NEW.parent
+            USING ERRCODE = 'VC091',
+                  DETAIL = 'What reads them reads the table.',
+                  HINT = 'Leave compress_after out.';
+    END IF;
     SELECT coalesce(pg_catalog.array_agg(DISTINCT codeverify.normalize_index(NEW.parent, d.definition)), '{}')
     INTO NEW.closed_indexes
     FROM pg_catalog.unnest(NEW.closed_indexes) AS d (definition);
@@ -386,4 +395,4 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION codeverify.check_partition_set() IS
-    'Trigger function: writes a set''s closed_indexes as the server does, by which they are found again, and refuses retention of the ledger other than by archive. Raises VC091.';
+    'Trigger function: writes a set''s closed_indexes as the server does, by which they are found again, and refuses retention of the ledger other than by archive, and compress_after for what is read in the table alone. Raises VC091.';

@@ -103,6 +103,7 @@ STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    -- What is packed leaves the table, too, and is read where it is.
     RETURN EXISTS (
             SELECT
             FROM codeverify.partition_sets AS s
@@ -111,14 +112,19 @@ BEGIN
        AND NOT EXISTS (
             SELECT
             FROM codeverify.packed_segments AS p
-            WHERE p.org_id = tenant
-              AND p.relation = 'providers.usage_tracking'::regclass
+            WHERE p.relation = 'providers.usage_tracking'::regclass
               AND p.period_start <= usage_date::timestamp AT TIME ZONE 'UTC'
-              AND p.period_end > usage_date::timestamp AT TIME ZONE 'UTC');
+              AND p.period_end > usage_date::timestamp AT TIME ZONE 'UTC')
+       AND EXISTS (
+            SELECT
+            FROM providers.usage_metrics AS m
+            WHERE m.org_id = tenant
+              AND m.period = 'day'
+              AND m.date = usage_date);
 END
 $function$;
 COMMENT ON FUNCTION providers.is_usage_retired(uuid, date) IS
-    'Whether an organization''s usage of a day has left the database by retention. The metrics of such a day are all that is left of it, and stay as they are.';
+    'Whether an organization''s usage of a day has left the database by retention and has been counted before. The metrics of such a day are all that is left of it, and stay as they are.';
 
 CREATE FUNCTION providers.refresh_some_usage(tenant uuid, last_change bigint, max_days integer DEFAULT 1000)
 RETURNS TABLE (days integer, changed bigint)

@@ -1,3 +1,6 @@
+COMMENT ON FUNCTION scm.lock_installation(bigint, boolean) IS
+    'Keeps a claim of an installation and the deliveries of it apart until the transaction ends; deliveries do not wait for each other.';
+
 CREATE FUNCTION scm.claim_installation(installation_id bigint, org_id uuid)
 RETURNS uuid
 LANGUAGE plpgsql
@@ -57,24 +60,6 @@ $function$;
 COMMENT ON FUNCTION scm.claim_installation(bigint, uuid) IS
     'Gives an installation of the GitHub App, by GitHub''s number, to an organization and returns its id in scm.installations; what was delivered of it before is handled now, so its repositories come in. For codeverify_service outside of a context, which must have made sure with GitHub that whoever asks administers the installation: deliveries alone give nothing to anybody. Calling it again changes nothing. Raises VC015 for an unknown organization, VC116 for an installation of another one, VC014 inside a context. Example: SELECT scm.claim_installation(957387, ''5a5b...'');';
 GRANT EXECUTE ON FUNCTION scm.claim_installation(bigint, uuid) TO codeverify_service;
-
-CREATE FUNCTION scm.lock_installation(installation_id bigint, for_claim boolean)
-RETURNS void
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    key constant bigint := pg_catalog.hashtextextended('scm.installations ' || installation_id, 0);
-BEGIN
-    IF for_claim THEN
-        PERFORM pg_catalog.pg_advisory_xact_lock(key);
-    ELSE
-        PERFORM pg_catalog.pg_advisory_xact_lock_shared(key);
-    END IF;
-END
-$function$;
-COMMENT ON FUNCTION scm.lock_installation(bigint, boolean) IS
-    'Keeps a claim of an installation and the deliveries of it apart until the transaction ends; deliveries do not wait for each other.';
 
 CREATE FUNCTION scm.add_repositories(tenant uuid, installation bigint, repositories jsonb)
 RETURNS jsonb

@@ -4,6 +4,7 @@
 //! the functions in sql/integrations work with. No byte of a body is believed before its signature was verified; the
 //! numbers that tell whose secret to try decide nothing else.
 
+mod claims;
 mod payload;
 mod secrets;
 mod signature;

@@ -1,12 +1,12 @@
-//! Functions of inbound deliveries that need Rust; their comments and grants are in sql/integrations/inbound_secrets.sql
-//! and sql/integrations/inbound_deliveries.sql.
+//! Functions of inbound deliveries that need Rust; their comments and grants are in sql/integrations/inbound_secrets.sql,
+//! sql/integrations/inbound_deliveries.sql and sql/scm/installations.sql.
 
 use pgrx::prelude::*;
 use pgrx::JsonB;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use super::{payload, secrets};
+use super::{claims, payload, secrets};
 use crate::auth::outcomes::{count_unknown, Unknown};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
@@ -23,6 +23,12 @@ extension_sql_file!(
     "../../sql/integrations/inbound_deliveries.sql",
     name = "integrations_inbound_deliveries",
     requires = [read_delivery]
+);
+
+extension_sql_file!(
+    "../../sql/scm/installations.sql",
+    name = "scm_installations",
+    requires = [lock_installation]
 );
 
 #[pg_extern(schema = "integrations", volatile, parallel_unsafe)]
@@ -76,4 +82,9 @@ fn read_delivery(
         }),
         Err(problem) => json!({ "status": "malformed", "problem": problem }),
     })
+}
+
+#[pg_extern(schema = "scm", volatile, parallel_unsafe)]
+fn lock_installation(installation: i64, for_claim: bool) {
+    claims::lock(installation, for_claim);
 }

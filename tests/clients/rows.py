@@ -51,8 +51,8 @@ TABLES_QUERY = f"""
     WHERE c.relkind IN ('r', 'p')
       AND NOT c.relispartition
       AND n.nspname IN ({", ".join(f"'{domain}'" for domain in DOMAINS)})
-      -- What else is in audits, functions alone write.
-      AND (n.nspname <> 'audits' OR c.relname = 'audit_log')
+      -- What else is in audits, and everything in codeverify, functions alone write.
+      AND (n.nspname NOT IN ('audits', 'codeverify') OR c.relname = 'audit_log')
 """
 
 
@@ -201,9 +201,12 @@ def rows(tenant):
             "id": uuid4(), **repo, "date": date(2024, 2, 29), "period": ENUMERATIONS["telemetry.time_period"].month,
             "files_analyzed": 10, "ai_files": 4, "avg_ai_confidence": 0.125, "t1_boilerplate_files": 1,
             "t2_glue_files": 2, "t3_core_files": 3, "t4_novel_files": 4}),
+        ("telemetry.metric_changes", {**repo, "date": date(2024, 2, 29)}),
         ("observability.logs", {
             "service_id": service, "environment_id": environment, "ts": EARLIER, "level": "error",
             "message": "Boom\nat line 1", "meta_json": {"trace": "abc"}}),
+        ("observability.rejected_logs", {
+            "id": uuid4(), "received_at": EARLIER, "reason": "no_message", "entry": '{"level": "info"}'}),
         ("observability.alert_rules", {
             "id": rule, "type": "error_count", "params_json": {"threshold": 5}, "enabled": True}),
         ("observability.alert_evaluations", {
@@ -289,6 +292,10 @@ def rows(tenant):
         ("providers.usage_tracking", {
             "user_id": user, "provider": "openai", "model": "m", "date": date(2024, 2, 29), "requests_count": 3,
             "tokens_input": 2**31 - 1, "tokens_output": 0, "cost_usd": Decimal("0.000000125")}),
+        ("providers.usage_metrics", {
+            "id": uuid4(), "user_id": user, "provider": "openai", "model": "m", "date": date(2024, 2, 1), "period": "month",
+            "requests_count": 2**40, "tokens_input": 2**40, "tokens_output": 0, "cost_usd": Decimal("0.000000125")}),
+        ("providers.usage_changes", {"user_id": user, "date": date(2024, 2, 29)}),
         ("providers.cost_alerts", {
             "id": uuid4(), "user_id": user, "alert_type": "monthly_90", "threshold_percentage": 90,
             "triggered_at": EARLIER, "acknowledged": True, "acknowledged_at": NOW}),

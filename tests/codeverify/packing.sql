@@ -200,6 +200,11 @@ SELECT throws_ok(
     'nor one that is not over');
 SET LOCAL codeverify.clock = '2024-03-01 00:00:00+00';
 
+SELECT throws_ok(
+    format($$INSERT INTO codeverify.partition_sets (parent, period, premake, compress_after) VALUES (%L, 'month', 3, '1 year')$$, c.parent),
+    'VC091', NULL, format('%s has no compress_after', c.parent))
+FROM unnest(ARRAY['audits.audit_log', 'telemetry.code_events', 'integrations.webhook_deliveries']) AS c (parent);
+
 -- Log lines of two organizations, and of one that is gone.
 INSERT INTO tenancy.services (id, org_id, name)
 VALUES (tap.id('service of a'), tap.id('a'), 'api'), (tap.id('service of b'), tap.id('b'), 'api');

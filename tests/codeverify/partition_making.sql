@@ -60,7 +60,8 @@ DO $year$
 DECLARE
     first timestamp;
 BEGIN
-    FOR first IN SELECT generate_series('2030-02-01'::timestamp, '2031-01-01', '1 month') LOOP
+    FOR first IN SELECT generate_series('2030-02-01'::timestamp, '2031-01-01', '1 month')
+    LOOP
         PERFORM set_config('codeverify.clock', (first + interval '12 days 5 hours')::text || '+00', true);
         -- Of now, of last week, of a time that nothing was made for, and of a far future.
         INSERT INTO app.weekly (at)
@@ -97,19 +98,24 @@ SELECT set_eq(
     'partitions are whole days, weeks and months in UTC, also where clocks changed');
 SELECT ok(to_regclass('app.weekly_2030_03_11') IS NOT NULL AND to_regclass('app.monthly_2030_03') IS NOT NULL, 'named after their beginning');
 SELECT is((SELECT tableoid::regclass::text FROM app.weekly WHERE at >= '2030-03-11 00:00+00' AND at < '2030-03-18 00:00+00' LIMIT 1), 'app.weekly_2030_03_11', 'where their rows are');
+
 RESET DateStyle;
 
 -- Our own, from today.
-SELECT is_empty(
-    $$
-        SELECT s.target, m.month
-        FROM generate_series(1, 12) AS m (month)
-        CROSS JOIN unnest('{audits.audit_log,telemetry.code_events,providers.usage_tracking,integrations.webhook_deliveries}'::text[]) AS s (target)
-        CROSS JOIN LATERAL set_config('codeverify.clock', ((now() AT TIME ZONE 'UTC' + make_interval(months => m.month))::text || '+00'), true) AS c (clock)
-        CROSS JOIN LATERAL (SELECT count(*) FROM tap.keep(s.target)) AS k (made)
-        WHERE k.made <> 1
-    $$,
-    'every month each has a new one');
+CREATE TABLE tap.made (target text, month int, partitions bigint);
+DO $year$
+DECLARE
+    target text;
+BEGIN
+    FOR month IN 1 .. 3 LOOP
+        PERFORM set_config('codeverify.clock', (now() AT TIME ZONE 'UTC' + make_interval(months => month))::text || '+00', true);
+        FOREACH target IN ARRAY '{audits.audit_log,telemetry.code_events,providers.usage_tracking,integrations.webhook_deliveries}'::text[] LOOP
+            INSERT INTO tap.made SELECT target, month, count(*) FROM tap.keep(target);
+        END LOOP;
+    END LOOP;
+END
+$year$;
+SELECT is_empty('SELECT * FROM tap.made WHERE partitions <> 1', 'every month each has a new one');
 SELECT is_empty('SELECT * FROM tap.gap', 'and no gap');
 
 -- Gaps, and what is older than all.
@@ -213,10 +219,10 @@ RESET enable_seqscan;
 SELECT is(
     (SELECT array_agg(i.indexrelid::regclass::text ORDER BY i.indexrelid::regclass::text COLLATE "C") FROM pg_index AS i JOIN pg_inherits AS h ON h.inhrelid = i.indexrelid WHERE i.indrelid = 'app.rich_2030_07'::regclass),
     '{app.rich_2030_07_lower_idx,app.rich_2030_07_org_id_idx,app.rich_2030_07_pkey}', 'there is an index for each of the table''s');
-SELECT results_eq(
-    $$SELECT c.relowner::regrole::text, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, array_to_string(c.reloptions, ' '), array_to_string(t.reloptions, ' '), obj_description(c.oid, 'pg_class')
-      FROM pg_class AS c JOIN pg_class AS t ON t.oid = c.reltoastrelid WHERE c.oid = 'app.rich_2030_07'::regclass$$,
-    $$VALUES ('tap_app', 'f'::"char", true, true, 'fillfactor=70', 'autovacuum_enabled=off', 'Rich.')$$,
+SELECT is(
+    (SELECT concat_ws(' ', c.relowner::regrole, c.relreplident, c.relrowsecurity, c.relforcerowsecurity, c.reloptions, t.reloptions, obj_description(c.oid, 'pg_class'))
+     FROM pg_class AS c JOIN pg_class AS t ON t.oid = c.reltoastrelid WHERE c.oid = 'app.rich_2030_07'::regclass),
+    'tap_app f t t {fillfactor=70} {autovacuum_enabled=off} Rich.',
     'owner, replica identity, row security, storage parameters and comment are those of the others');
 SELECT set_eq(
     $$SELECT a.grantee::regrole::text, a.privilege_type, a.is_grantable FROM pg_class AS c CROSS JOIN aclexplode(c.relacl) AS a WHERE c.oid = 'app.rich_2030_07'::regclass AND a.grantee <> c.relowner$$,
@@ -248,6 +254,7 @@ CREATE TABLE tap.entries AS SELECT * FROM audits.audit_log;
 CREATE ROLE tap_insider LOGIN IN ROLE codeverify_owner;
 GRANT USAGE ON SCHEMA tap TO tap_insider;
 CALL tap.act(login => 'tap_insider');
+SET LOCAL ROLE codeverify_owner;
 SELECT matches((SELECT detail FROM codeverify.partition_next('audits.audit_log')), ' with \d+ rows of the default partition$', 'they move');
 RESET SESSION AUTHORIZATION;
 SELECT is((SELECT count(*) FROM ONLY audits.audit_log_default), 0::bigint, 'all of them');
@@ -258,7 +265,9 @@ SELECT cmp_ok(audits.append('project', 'project.renamed', org_id => tap.id('a'))
 SELECT is_empty($$SELECT * FROM audits.verify_chain(tap.id('a'))$$, 'where it was');
 
 -- One that cannot be kept among ten.
-SET LOCAL codeverify.clock = '2040-01-15 00:00:00+00';
+DROP TABLE app.weekly, app.monthly, app.daily, app.many, app.rich;
+DELETE FROM codeverify.partition_sets WHERE parent NOT IN (SELECT partrelid FROM pg_partitioned_table);
+SELECT 'set_5_' || to_char(now() AT TIME ZONE 'UTC' + interval '1 month', 'YYYY_MM') AS obstacle \gset
 SET LOCAL ROLE tap_app;
 DO $ten$
 BEGIN
@@ -268,18 +277,18 @@ BEGIN
     END LOOP;
 END
 $ten$;
-CREATE TABLE app.set_5_2040_02 (other int);
+CREATE TABLE app.:obstacle (other int);
 RESET ROLE;
 SELECT codeverify.configure_partitions(format('app.set_%s', i)::regclass, 'month') FROM generate_series(1, 10) AS i \g /dev/null
 CREATE TABLE tap.run AS SELECT * FROM codeverify.maintain('partitions');
 SELECT set_eq(
-    $$SELECT target, action FROM tap.run WHERE action <> 'made'$$, $$VALUES ('app.set_5', 'failed')$$, 'one fails');
+    $$SELECT target, action FROM tap.run WHERE action <> 'made' AND target LIKE 'app.%'$$, $$VALUES ('app.set_5', 'failed')$$, 'one fails');
 SELECT is_empty(
     $$SELECT i FROM generate_series(1, 10) AS i WHERE i <> 5 AND (SELECT count(*) FROM codeverify.list_set_partitions(format('app.set_%s', i)::regclass)) <> 5$$,
     'nine advance');
 SELECT is((SELECT count(*) FROM codeverify.list_set_partitions('app.set_5')), 2::bigint, 'and what went before stays');
-SELECT matches((SELECT last_error FROM codeverify.list_partition_sets() WHERE parent = 'app.set_5'::regclass), 'app\.set_5_2040_02', 'it is told what stopped it');
-DROP TABLE app.set_5_2040_02;
+SELECT matches((SELECT last_error FROM codeverify.list_partition_sets() WHERE parent = 'app.set_5'::regclass), 'app\.' || :'obstacle', 'it is told what stopped it');
+DROP TABLE app.:obstacle;
 SELECT is((SELECT count(*) FROM codeverify.maintain('partitions')), 3::bigint, 'once that is gone it goes on');
 SELECT is((SELECT last_error FROM codeverify.list_partition_sets() WHERE parent = 'app.set_5'::regclass), NULL, 'and nothing is wrong any more');
 

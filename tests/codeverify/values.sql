@@ -9,6 +9,7 @@ INSERT INTO codeverify.partition_sets (parent, period, premake) VALUES ('observa
 ON CONFLICT DO NOTHING;
 INSERT INTO codeverify.clean_up_settings (target, keep) VALUES ('tap', '1 day');
 INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at) VALUES ('tap', '', now());
+INSERT INTO codeverify.report_refreshes (report) VALUES ('observability.logs');
 
 INSERT INTO tap.value_case (target, assignment, refused_by)
 VALUES ('codeverify.packed_segments', $$period_end = period_start$$, 'packed_segments_period_check'),
@@ -35,7 +36,8 @@ VALUES ('codeverify.packed_segments', $$period_end = period_start$$, 'packed_seg
        ('codeverify.clean_up_settings', $$keep = NULL$$, NULL),
        ('codeverify.clean_up_settings', $$target = ''$$, 'clean_up_settings_target_check'),
        ('codeverify.clean_up_settings', $$target = repeat('x', 256)$$, 'clean_up_settings_target_check'),
-       ('codeverify.maintenance_tasks', $$failures = runs + 1$$, 'maintenance_tasks_failures_check');
+       ('codeverify.maintenance_tasks', $$failures = runs + 1$$, 'maintenance_tasks_failures_check'),
+       ('codeverify.report_refreshes', $$refresh_interval = '0'$$, 'report_refreshes_refresh_interval_check');
 -- Fewer than no runs have more failures than runs, too.
 SELECT tap.test_values('codeverify', '{maintenance_tasks_runs_check}');
 

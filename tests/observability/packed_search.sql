@@ -3,6 +3,7 @@ BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
+DELETE FROM codeverify.packed_segments;
 
 -- Yesterday has a partition.
 CREATE FUNCTION tap.yesterday()

@@ -3,6 +3,7 @@ BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
+DELETE FROM codeverify.packed_segments;
 
 -- A day that is closed, with its indexes; the days since, without; and DEFAULT, long ago.
 CREATE FUNCTION tap.midnight(days int)

@@ -3,6 +3,7 @@ BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
 \ir ../tenant_rows.sql
+DELETE FROM codeverify.packed_segments;
 
 DELETE FROM observability.logs;
 INSERT INTO observability.logs (org_id, ts, level, message)

@@ -16,7 +16,7 @@ import psycopg
 
 DATABASE = "cv_retention"
 SEED = 20260131
-TRIALS = support.size(60)
+TRIALS = support.size(40)
 
 UTC = datetime.timezone.utc
 MICROSECOND = datetime.timedelta(microseconds=1)
@@ -404,7 +404,7 @@ class Crash(unittest.TestCase):
     def test_archive(self):
         self.crash_in_the_middle("audits.audit_log")
         self.examine()
-        for seconds in (0.02, 0.1, 0.3):
+        for seconds in (0.05, 0.3):
             self.crash_at_some_time("audits.audit_log", seconds)
             self.examine()
         with self.connect() as connection:

@@ -81,24 +81,53 @@ SELECT results_eq(
 SELECT is_empty($$SELECT * FROM providers.refresh_usage_step('providers.usage_metrics')$$, 'and then nothing');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is so');
 
--- What is past retention is counted still.
-INSERT INTO codeverify.partition_sets (parent, period, premake, retired_until)
-VALUES ('providers.usage_tracking', 'month', 3, '2026-01-01 00:00+00')
-ON CONFLICT (parent) DO UPDATE SET retired_until = excluded.retired_until;
-SET LOCAL session_replication_role = replica;
-CREATE TABLE tap.gone AS SELECT * FROM tap.actual WHERE date < '2026-01-01' AND period = 'day';
-DELETE FROM providers.usage_tracking WHERE date < '2026-01-01';
-SET LOCAL session_replication_role = origin;
-SELECT isnt_empty('SELECT FROM tap.gone', 'usage of a year');
-SELECT is(tap.refresh('-infinity'), 0::bigint, 'that has left the table keeps its metrics, whatever is computed anew');
-SELECT is_empty('SELECT * FROM tap.gone EXCEPT SELECT * FROM tap.actual', 'day by day');
-UPDATE providers.usage_tracking SET requests_count = requests_count + 1 WHERE date = '2026-01-01';
-SELECT ok(tap.refresh() > 0, 'and a week that begins before and ends after');
+-- What is packed is counted as what is not.
+DELETE FROM providers.usage_tracking WHERE date NOT BETWEEN '2025-12-01' AND '2026-12-31';
+SELECT is(tap.refresh(), 6::bigint, 'usage of no year in particular goes with its metrics');
+SET LOCAL codeverify.clock = '2026-03-15 00:00:00+00';
+SELECT codeverify.configure_partitions('providers.usage_tracking', compress_after => '1 day') \g /dev/null
+CREATE FUNCTION tap.exhaust(step text)
+RETURNS int
+LANGUAGE plpgsql
+AS $function$
+DECLARE
+    more boolean := true;
+    steps int := 0;
+BEGIN
+    WHILE more LOOP
+        EXECUTE format('SELECT more FROM codeverify.%I(''providers.usage_tracking'')', step) INTO more;
+        steps := steps + 1;
+    END LOOP;
+    RETURN steps;
+END
+$function$;
+CREATE TEMP TABLE counted AS SELECT * FROM tap.actual;
+SELECT cmp_ok(tap.exhaust('partition_next'), '>', 0, 'rows move to their partitions');
+SELECT is_empty('SELECT FROM providers.usage_changes', 'which changes no metrics');
+SELECT cmp_ok(tap.exhaust('compress_rows'), '>', 1, 'and are packed');
+SELECT is_empty($$SELECT FROM providers.usage_tracking WHERE date BETWEEN '2026-01-01' AND '2026-01-31'$$, 'so that the table has none of them');
+SELECT is_empty('SELECT FROM providers.usage_changes', 'which changes no metrics either');
+SELECT is(tap.refresh('-infinity'), 0::bigint, 'nor does a computation from nothing, which reads them');
+SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM counted', 'all is as before');
+INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date, requests_count)
+VALUES (tap.id('a'), tap.id('owner of a'), 'openai', 'small', '2026-01-05', 1000);
+SELECT is(tap.refresh(), 3::bigint, 'a late row adds to what is packed');
 SELECT is(
-    (SELECT sum(m.requests_count) FROM providers.usage_metrics AS m WHERE m.period = 'week' AND m.date = '2025-12-29' AND m.user_id = tap.id('owner of a')),
-    (SELECT sum(m.requests_count) FROM providers.usage_metrics AS m
-     WHERE m.period = 'day' AND m.date BETWEEN '2025-12-29' AND '2026-01-04' AND m.user_id = tap.id('owner of a')),
-    'has both');
+    (SELECT m.requests_count FROM providers.usage_metrics AS m WHERE m.date = '2026-01-05' AND m.period = 'day' AND m.user_id = tap.id('owner of a') AND m.model = 'small'),
+    (SELECT c.requests_count + 1000 FROM counted AS c WHERE c.date = '2026-01-05' AND c.period = 'day' AND c.user_id = tap.id('owner of a') AND c.model = 'small'),
+    'whose sum it is');
+
+-- What is past retention is counted still.
+DROP TABLE counted;
+CREATE TEMP TABLE counted AS SELECT * FROM tap.actual;
+SELECT codeverify.configure_partitions('providers.usage_tracking', retention => '30 days', action => 'drop') \g /dev/null
+SELECT cmp_ok(tap.exhaust('retire_rows'), '>', 0, 'rows are past retention');
+SELECT is_empty(
+    $$SELECT FROM codeverify.packed_segments WHERE relation = 'providers.usage_tracking'::regclass AND period_end < '2026-02-01'$$,
+    'and gone, packed as they were');
+SELECT is(tap.refresh('-infinity'), 0::bigint, 'their metrics stay, whatever is computed anew');
+SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM counted', 'all is as before');
+SET LOCAL codeverify.clock = '';
 
 -- Who sees what.
 CALL tap.act('developer', 'a');
@@ -114,7 +143,7 @@ RESET SESSION AUTHORIZATION;
 SELECT results_eq(
     'SELECT provider, model, requests_count, tokens_input, tokens_output, cost_usd FROM total',
     $$SELECT provider, model, sum(requests_count)::bigint, sum(tokens_input)::bigint, sum(tokens_output)::bigint, sum(cost_usd)
-      FROM providers.usage_tracking WHERE org_id = tap.id('a') AND date BETWEEN '2026-02-01' AND '2026-02-28'
+      FROM providers.list_usage(tap.id('a'), '2026-02-01', '2026-02-28')
       GROUP BY provider, model ORDER BY provider, model$$, 'which are those of its usage');
 CALL tap.act(login => 'tap_service');
 SELECT throws_ok('SELECT * FROM providers.read_organization_usage()', 'VC011', NULL, 'without a context there are none');
