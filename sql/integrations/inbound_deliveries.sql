@@ -14,6 +14,7 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     said jsonb;
+    signer uuid;
     installation bigint;
     received uuid;
     known record;
@@ -34,22 +35,24 @@ BEGIN
     IF said ->> 'status' <> 'verified' THEN
         RETURN said;
     END IF;
+    signer := (said ->> 'org_id')::uuid;
     installation := (said #>> '{facts,installation,id}')::bigint;
 
     -- Of several at once, the others wait here until the first is committed, or goes on in its place if it is not.
     INSERT INTO integrations.inbound_deliveries AS d
-        (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by)
+        (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by, signed_for)
     VALUES (
         receive_delivery.provider,
         receive_delivery.delivery_id,
         receive_delivery.event,
         said ->> 'payload_hash',
         pg_catalog.clock_timestamp(),
-        NULL,
+        signer,
         said #>> '{facts,action}',
         'ignored',
         installation,
-        (said ->> 'secret_id')::uuid)
+        (said ->> 'secret_id')::uuid,
+        signer)
     ON CONFLICT ON CONSTRAINT uq_webhook_delivery_provider_id DO NOTHING
     RETURNING d.id INTO received;
     IF received IS NULL THEN
@@ -57,7 +60,8 @@ BEGIN
         INTO known
         FROM integrations.inbound_deliveries AS d
         WHERE d.provider = receive_delivery.provider
-          AND d.delivery_id = receive_delivery.delivery_id;
+          AND d.delivery_id = receive_delivery.delivery_id
+          AND d.signed_for IS NOT DISTINCT FROM signer;
         RETURN pg_catalog.jsonb_build_object(
             'status', 'duplicate',
             'id', known.id,
@@ -66,11 +70,11 @@ BEGIN
     END IF;
 
     -- What came while the claim was under way, in a transaction that could not see it.
-    IF installation IS NOT NULL AND said ->> 'org_id' IS NULL THEN
+    IF installation IS NOT NULL AND signer IS NULL THEN
         PERFORM scm.lock_installation(installation, for_claim => false);
         PERFORM integrations.handle_unclaimed(installation);
     END IF;
-    RETURN '{"status": "accepted"}' || integrations.handle_delivery(received, (said ->> 'org_id')::uuid, said -> 'facts');
+    RETURN '{"status": "accepted"}' || integrations.handle_delivery(received, signer, said -> 'facts');
 END
 $function$;
 COMMENT ON FUNCTION integrations.receive_delivery(text, text, text, bytea, text) IS
@@ -145,7 +149,7 @@ DECLARE
     summary jsonb;
     reason text;
 BEGIN
-    SELECT d.event, d.action, d.created_at, integrations.is_followed(d.event, d.action) AS is_followed
+    SELECT d.provider, d.delivery_id, d.event, d.action, d.created_at, integrations.is_followed(d.event, d.action) AS is_followed
     INTO received
     FROM integrations.inbound_deliveries AS d
     WHERE d.id = delivery;
@@ -212,6 +216,21 @@ BEGIN
         ELSIF repository IS NULL THEN
             outcome := 'ignored';
             reason := 'the organization does not have the repository';
+        -- GitHub delivers an event to all webhooks under one identifier. The repository's row is locked: another that is
+        -- under way has ended.
+        ELSIF EXISTS (
+            SELECT
+            FROM integrations.inbound_deliveries AS d
+            WHERE d.provider = received.provider
+              AND d.delivery_id = received.delivery_id
+              AND d.id <> delivery
+              AND d.org_id = tenant
+              AND d.repo_id = repository
+              AND d.event = received.event
+              AND d.status = 'handled')
+        THEN
+            outcome := 'ignored';
+            reason := 'the event came through another webhook before';
         ELSE
             summary := CASE received.event
                 WHEN 'push' THEN integrations.handle_push(delivery, tenant, repository, received.created_at, said)
