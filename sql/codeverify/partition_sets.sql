@@ -95,9 +95,10 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END IF;
     PERFORM codeverify.store_partition_set(parent);
+    -- Not by ON CONFLICT: triggers would judge a row that is not stored.
     INSERT INTO codeverify.partition_sets (parent, period, premake, action)
-    VALUES (write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer, changes ->> 'action')
-    ON CONFLICT ON CONSTRAINT partition_sets_pkey DO NOTHING;
+    SELECT write_partition_set.parent, changes ->> 'period', (changes ->> 'premake')::integer, changes ->> 'action'
+    WHERE NOT EXISTS (SELECT FROM codeverify.partition_sets AS s WHERE s.parent = write_partition_set.parent);
 
     UPDATE codeverify.partition_sets AS s
     SET period = n.period,
@@ -185,7 +186,7 @@ BEGIN
         WHEN set.compress_after <= '0' THEN 'compress_after is not greater than zero.'
         WHEN set.closes_after < '0' THEN 'closes_after is less than zero.'
         WHEN set.compress_after >= set.retention THEN 'Rows would be past retention before they are packed.'
-        WHEN is_ledger AND set.retention IS NOT NULL AND set.action <> 'archive'
+        WHEN is_ledger AND set.action <> 'archive'
         THEN 'Entries of the ledger leave it by being archived, not otherwise.'
         WHEN is_ledger AND set.compress_after IS NOT NULL THEN 'The ledger is packed by archiving it.'
         WHEN EXISTS (

@@ -276,19 +276,20 @@ mod tests {
                     partitions.sort_unstable();
                 }
             }
-            loop {
+            let horizon = loop {
                 let missing = find_missing(&partitions, period, premake, i64::MIN, now).expect("a time");
                 let Some(at) = missing.ahead.or(missing.behind) else {
-                    prop_assert!(partitions.last().expect("one").1 >= missing.horizon);
-                    break;
+                    break missing.horizon;
                 };
                 let room = room_around(&partitions, period, at).expect("room");
                 prop_assert!(room.0 <= at && at < room.1);
                 partitions.push(room);
                 partitions.sort_unstable();
                 prop_assert!(partitions.len() < 200);
-            }
-            prop_assert!(partitions.windows(2).all(|two| two[0].1 == two[1].0));
+            };
+            prop_assert!(partitions.last().expect("one").1 >= horizon);
+            // What somebody made beyond the horizon is met when its time is near.
+            prop_assert!(partitions.windows(2).all(|two| two[0].1 == two[1].0 || two[0].1 >= horizon));
         }
     }
 }

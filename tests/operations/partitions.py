@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Partitions that are made while others write and read: an open writer does not stop them, an open reader of DEFAULT
+only the sets that it reads, and rows that arrive in DEFAULT meanwhile are neither lost nor doubled."""
+
+import threading
+import unittest
+
+import ledger_support as support
+
+DATABASE = "cv_partitions"
+TOMORROW = "SELECT set_config('codeverify.clock', (now() + %s * interval '1 day')::text, false)"
+DUE = "SELECT target, action, detail FROM codeverify.maintain('partitions') WHERE target = %s"
+
+
+class Making(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        support.create_database(DATABASE)
+        cls.addClassCleanup(support.drop_database, DATABASE)
+        cls.superuser = support.connect(DATABASE)
+        cls.addClassCleanup(cls.superuser.close)
+        cls.tenant = support.create_tenants(DATABASE, 1)[0]
+
+    def maintain(self, days, target="observability.logs"):
+        """A run of some days later: what it did to a set."""
+        self.superuser.execute(TOMORROW, (days,))
+        return self.superuser.execute(DUE, (target,)).fetchall()
+
+    def insert(self, connection, days, rows=1):
+        connection.execute(
+            "INSERT INTO observability.logs (org_id, ts, message) SELECT %s, now() + %s * interval '1 day', 'line' FROM generate_series(1, %s)",
+            (self.tenant.org_id, days, rows))
+
+    def count(self, table="observability.logs"):
+        return support.value(self.superuser, f"SELECT count(*) FROM {table}")
+
+    def test_an_open_writer(self):
+        with support.connect(DATABASE) as writer:
+            writer.execute("BEGIN")
+            self.insert(writer, 0)
+            self.assertEqual({row[1] for row in self.maintain(4)}, {"made"})
+            writer.execute("COMMIT")
+        self.assertGreater(self.count(), 0)
+
+    def test_an_open_reader_of_default(self):
+        with support.connect(DATABASE) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM observability.logs_default")
+            rows = self.maintain(2)
+            self.assertEqual([row[1] for row in rows], ["failed"], rows)
+            self.assertIn("lock", rows[0][2])
+            reader.execute("COMMIT")
+        self.assertEqual({row[1] for row in self.maintain(2)}, {"made"})
+
+    def test_rows_that_come_meanwhile(self):
+        before = self.count()
+        written = []
+        stop = threading.Event()
+
+        def write():
+            with support.connect(DATABASE) as writer:
+                while not stop.is_set():
+                    # Of days that have no partition yet.
+                    self.insert(writer, 17 + len(written) % 3, 20)
+                    written.append(20)
+
+        threads = [threading.Thread(target=write) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        try:
+            # One that writes to DEFAULT all the time may be met in the middle of it more than once.
+            for _ in range(5):
+                if not self.maintain(6):
+                    break
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        self.maintain(6)
+        self.assertEqual(self.count(), before + sum(written))
+        self.assertEqual(self.count("ONLY observability.logs_default"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
