@@ -28,6 +28,7 @@ SELECT throws_ok($$SELECT tap.deliver('ping', '{}')$$, '42501', NULL, 'nor an ad
 CALL tap.act('owner', 'a', 'tap_service');
 SELECT throws_ok($$SELECT tap.deliver('ping', '{}')$$, 'VC014', NULL, 'the service does, in no context');
 SELECT throws_ok($$SELECT integrations.set_inbound_secret('github', tap.app_secret())$$, 'VC014', NULL, 'so for secrets');
+SELECT throws_ok($$SELECT integrations.retire_inbound_secret(tap.id('a'))$$, 'VC014', NULL, 'also for retiring one, which could be anybody''s');
 SELECT throws_ok($$SELECT scm.claim_installation(1, tap.id('a'))$$, 'VC014', NULL, 'and claims');
 
 -- Without a secret nothing is taken.
