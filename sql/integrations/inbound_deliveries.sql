@@ -15,6 +15,7 @@ AS $function$
 DECLARE
     said jsonb;
     signer uuid;
+    identifier text;
     installation bigint;
     received uuid;
     known record;
@@ -27,23 +28,25 @@ BEGIN
 
     said := integrations.read_delivery(provider, event, body, signature);
     IF said ->> 'status' = 'verified'
-        AND (coalesce(pg_catalog.length(delivery_id), 0) NOT BETWEEN 1 AND 255
+        AND (coalesce(pg_catalog.length(delivery_id), 0) NOT BETWEEN 1 AND 200
              OR coalesce(pg_catalog.length(event), 0) NOT BETWEEN 1 AND 255)
     THEN
-        said := '{"status": "malformed", "problem": "delivery_id and event must have 1 to 255 characters"}';
+        said := '{"status": "malformed", "problem": "delivery_id must have 1 to 200 characters, event 1 to 255"}';
     END IF;
     IF said ->> 'status' <> 'verified' THEN
         RETURN said;
     END IF;
     signer := (said ->> 'org_id')::uuid;
+    -- Whoever has a secret of an organization's own says what identifiers it likes: they are in nobody else's way.
+    identifier := pg_catalog.concat_ws('@', delivery_id, signer);
     installation := (said #>> '{facts,installation,id}')::bigint;
 
     -- Of several at once, the others wait here until the first is committed, or goes on in its place if it is not.
     INSERT INTO integrations.inbound_deliveries AS d
-        (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by, signed_for)
+        (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by)
     VALUES (
         receive_delivery.provider,
-        receive_delivery.delivery_id,
+        identifier,
         receive_delivery.event,
         said ->> 'payload_hash',
         pg_catalog.clock_timestamp(),
@@ -51,8 +54,7 @@ BEGIN
         said #>> '{facts,action}',
         'ignored',
         installation,
-        (said ->> 'secret_id')::uuid,
-        signer)
+        (said ->> 'secret_id')::uuid)
     ON CONFLICT ON CONSTRAINT uq_webhook_delivery_provider_id DO NOTHING
     RETURNING d.id INTO received;
     IF received IS NULL THEN
@@ -60,8 +62,7 @@ BEGIN
         INTO known
         FROM integrations.inbound_deliveries AS d
         WHERE d.provider = receive_delivery.provider
-          AND d.delivery_id = receive_delivery.delivery_id
-          AND d.signed_for IS NOT DISTINCT FROM signer;
+          AND d.delivery_id = identifier;
         RETURN pg_catalog.jsonb_build_object(
             'status', 'duplicate',
             'id', known.id,
@@ -144,6 +145,8 @@ DECLARE
     installation constant bigint := (said #>> '{installation,id}')::bigint;
     github_repository constant bigint := (said #>> '{repository,id}')::bigint;
     tenant uuid := signer;
+    -- Without what says whose secret it was.
+    shared_identifier text;
     repository uuid;
     outcome text := 'handled';
     summary jsonb;
@@ -153,6 +156,10 @@ BEGIN
     INTO received
     FROM integrations.inbound_deliveries AS d
     WHERE d.id = delivery;
+    shared_identifier := CASE
+        WHEN signer IS NULL THEN received.delivery_id
+        ELSE pg_catalog."left"(received.delivery_id, -pg_catalog.length('@' || signer))
+    END;
 
     -- Whom it concerns: an organization by its own secret; else by the installation, and where none is named, as by a
     -- webhook that is no App's, by the repository.
@@ -222,7 +229,7 @@ BEGIN
             SELECT
             FROM integrations.inbound_deliveries AS d
             WHERE d.provider = received.provider
-              AND d.delivery_id = received.delivery_id
+              AND d.delivery_id = ANY (ARRAY[shared_identifier, shared_identifier || '@' || tenant])
               AND d.id <> delivery
               AND d.org_id = tenant
               AND d.repo_id = repository

@@ -13,10 +13,8 @@ CREATE TABLE integrations.inbound_deliveries (
     details         jsonb       NOT NULL DEFAULT '{}',
     facts           jsonb,
     verified_by     uuid,
-    signed_for      uuid,
     CONSTRAINT inbound_deliveries_pkey PRIMARY KEY (id),
-    -- Whoever has a secret of an organization's own says what identifiers it likes: they must be in nobody else's way.
-    CONSTRAINT uq_webhook_delivery_provider_id UNIQUE NULLS NOT DISTINCT (provider, delivery_id, signed_for),
+    CONSTRAINT uq_webhook_delivery_provider_id UNIQUE (provider, delivery_id),
     CONSTRAINT inbound_deliveries_org_id_fkey FOREIGN KEY (org_id)
         REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
     CONSTRAINT inbound_deliveries_org_id_repo_id_fkey FOREIGN KEY (org_id, repo_id)
@@ -29,8 +27,6 @@ CREATE TABLE integrations.inbound_deliveries (
     CONSTRAINT inbound_deliveries_status_check CHECK (status IN ('handled', 'ignored', 'refused', 'unclaimed')),
     CONSTRAINT inbound_deliveries_installation_id_check CHECK (installation_id > 0),
     CONSTRAINT inbound_deliveries_repo_id_check CHECK (repo_id IS NULL OR org_id IS NOT NULL),
-    -- So it needs no foreign key of its own.
-    CONSTRAINT inbound_deliveries_org_id_signed_for_check CHECK (signed_for IS NULL OR org_id IS NOT DISTINCT FROM signed_for),
     CONSTRAINT inbound_deliveries_details_check CHECK (jsonb_typeof(details) = 'object'),
     -- What is not handled yet can be, and what is handled is not kept twice.
     CONSTRAINT inbound_deliveries_facts_check CHECK (
@@ -64,7 +60,7 @@ CREATE INDEX inbound_deliveries_unclaimed_idx
 COMMENT ON TABLE integrations.inbound_deliveries IS 'Webhook deliveries that came in, so that each is handled once. Not partitioned: a delivery is known again whenever it comes.';
 COMMENT ON COLUMN integrations.inbound_deliveries.id IS 'Primary key.';
 COMMENT ON COLUMN integrations.inbound_deliveries.provider IS 'Who delivered, such as github, 1 to 255 characters.';
-COMMENT ON COLUMN integrations.inbound_deliveries.delivery_id IS 'The provider''s identifier of the delivery, such as GitHub''s GUID, which all webhooks share that an event is delivered to; unique for the provider and whose secret it was signed with.';
+COMMENT ON COLUMN integrations.inbound_deliveries.delivery_id IS 'The provider''s identifier of the delivery, such as GitHub''s GUID, 1 to 255 characters. Of one that was signed with an organization''s own secret, @ and the organization follow: whoever has such a secret says what identifiers it likes, and must be in nobody else''s way.';
 COMMENT ON COLUMN integrations.inbound_deliveries.event IS 'Type of the event, such as workflow_run, 1 to 255 characters.';
 COMMENT ON COLUMN integrations.inbound_deliveries.payload_hash IS 'SHA-256 of the body, 64 hexadecimal digits.';
 COMMENT ON COLUMN integrations.inbound_deliveries.created_at IS 'When the delivery came in.';
@@ -76,4 +72,3 @@ COMMENT ON COLUMN integrations.inbound_deliveries.repo_id IS 'Repository that th
 COMMENT ON COLUMN integrations.inbound_deliveries.details IS 'What is worth knowing of it, a JSON object that depends on the event: of workflow_run workflow, conclusion, branch, head_sha, run_id, attempt, trigger and url; of what is ignored or refused the reason.';
 COMMENT ON COLUMN integrations.inbound_deliveries.facts IS 'What an unclaimed delivery says, a JSON object, to be handled when its installation is claimed; NULL for all others.';
 COMMENT ON COLUMN integrations.inbound_deliveries.verified_by IS 'The row of integrations.inbound_secrets that its signature was made with; no foreign key, since it outlives a retired one.';
-COMMENT ON COLUMN integrations.inbound_deliveries.signed_for IS 'Organization whose own secret it was signed with, which is org_id then; NULL for the App''s.';
