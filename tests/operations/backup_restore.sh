@@ -84,7 +84,8 @@ equal "$(psql_db cv_custom -c 'SET ROLE codeverify_tenant' -c 'SELECT count(*) F
 
 # pg_restore --disable-triggers would name every partition of the source; the session's role needs no names.
 step "data alone, through the partitions' roots, into a fresh deploy with other partitions: the same rows"
-psql_db cv_source -c 'DROP TABLE public.notes, public.measurements' -c "SELECT FROM codeverify.maintain('partitions')"
+psql_db cv_source -c 'DROP TABLE public.notes, public.measurements' -c "
+    SELECT FROM codeverify.partition_sets AS s CROSS JOIN codeverify.partition_next(s.parent::text) WHERE s.parent::text ~ '^[0-9]'"
 equal "$(psql_db cv_source -c "SELECT count(*) FROM codeverify.partition_sets WHERE parent::text ~ '^[0-9]'")" 0 "sets without a table"
 psql_db cv_source -c 'ALTER TABLE analysis.findings DROP COLUMN ticket CASCADE'
 pg_dump --data-only --load-via-partition-root -Fc -f "$WORK/data.dump" -d cv_source 2>"$WORK/warnings"
