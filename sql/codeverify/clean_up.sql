@@ -5,7 +5,7 @@ RETURNS TABLE (target text, expiry text, condition text, default_keep interval, 
 LANGUAGE sql
 IMMUTABLE
 PARALLEL SAFE
-ROWS 13
+ROWS 14
 SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT v.target, v.expiry, v.condition, v.default_keep, v.description
@@ -52,6 +52,10 @@ AS $function$
             'state of alerts that have not fired since'
         ),
         (
+            'observability.rejected_logs', 'received_at', 'true', interval '30 days',
+            'log lines that were not taken, after they were sent'
+        ),
+        (
             'integrations.inbound_deliveries', 'created_at', 'true', interval '90 days',
             'deliveries that came in; one that comes again is known as a duplicate for as long'
         ),
@@ -85,7 +89,7 @@ RETURNS TABLE (target text, keep interval, default_keep interval, description te
 LANGUAGE plpgsql
 STABLE
 SECURITY DEFINER
-ROWS 13
+ROWS 14
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN

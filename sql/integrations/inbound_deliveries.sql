@@ -14,6 +14,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     said jsonb;
+    signer uuid;
+    identifier text;
     installation bigint;
     received uuid;
     known record;
@@ -26,14 +28,17 @@ BEGIN
 
     said := integrations.read_delivery(provider, event, body, signature);
     IF said ->> 'status' = 'verified'
-        AND (coalesce(pg_catalog.length(delivery_id), 0) NOT BETWEEN 1 AND 255
+        AND (coalesce(pg_catalog.length(delivery_id), 0) NOT BETWEEN 1 AND 200
              OR coalesce(pg_catalog.length(event), 0) NOT BETWEEN 1 AND 255)
     THEN
-        said := '{"status": "malformed", "problem": "delivery_id and event must have 1 to 255 characters"}';
+        said := '{"status": "malformed", "problem": "delivery_id must have 1 to 200 characters, event 1 to 255"}';
     END IF;
     IF said ->> 'status' <> 'verified' THEN
         RETURN said;
     END IF;
+    signer := (said ->> 'org_id')::uuid;
+    -- Whoever has a secret of an organization's own says what identifiers it likes: they are in nobody else's way.
+    identifier := pg_catalog.concat_ws('@', delivery_id, signer);
     installation := (said #>> '{facts,installation,id}')::bigint;
 
     -- Of several at once, the others wait here until the first is committed, or goes on in its place if it is not.
@@ -41,11 +46,11 @@ BEGIN
         (provider, delivery_id, event, payload_hash, created_at, org_id, action, status, installation_id, verified_by)
     VALUES (
         receive_delivery.provider,
-        receive_delivery.delivery_id,
+        identifier,
         receive_delivery.event,
         said ->> 'payload_hash',
         pg_catalog.clock_timestamp(),
-        NULL,
+        signer,
         said #>> '{facts,action}',
         'ignored',
         installation,
@@ -57,7 +62,7 @@ BEGIN
         INTO known
         FROM integrations.inbound_deliveries AS d
         WHERE d.provider = receive_delivery.provider
-          AND d.delivery_id = receive_delivery.delivery_id;
+          AND d.delivery_id = identifier;
         RETURN pg_catalog.jsonb_build_object(
             'status', 'duplicate',
             'id', known.id,
@@ -66,11 +71,11 @@ BEGIN
     END IF;
 
     -- What came while the claim was under way, in a transaction that could not see it.
-    IF installation IS NOT NULL AND said ->> 'org_id' IS NULL THEN
+    IF installation IS NOT NULL AND signer IS NULL THEN
         PERFORM scm.lock_installation(installation, for_claim => false);
         PERFORM integrations.handle_unclaimed(installation);
     END IF;
-    RETURN '{"status": "accepted"}' || integrations.handle_delivery(received, (said ->> 'org_id')::uuid, said -> 'facts');
+    RETURN '{"status": "accepted"}' || integrations.handle_delivery(received, signer, said -> 'facts');
 END
 $function$;
 COMMENT ON FUNCTION integrations.receive_delivery(text, text, text, bytea, text) IS
@@ -140,15 +145,21 @@ DECLARE
     installation constant bigint := (said #>> '{installation,id}')::bigint;
     github_repository constant bigint := (said #>> '{repository,id}')::bigint;
     tenant uuid := signer;
+    -- Without what says whose secret it was.
+    shared_identifier text;
     repository uuid;
     outcome text := 'handled';
     summary jsonb;
     reason text;
 BEGIN
-    SELECT d.event, d.action, d.created_at, integrations.is_followed(d.event, d.action) AS is_followed
+    SELECT d.provider, d.delivery_id, d.event, d.action, d.created_at, integrations.is_followed(d.event, d.action) AS is_followed
     INTO received
     FROM integrations.inbound_deliveries AS d
     WHERE d.id = delivery;
+    shared_identifier := CASE
+        WHEN signer IS NULL THEN received.delivery_id
+        ELSE pg_catalog."left"(received.delivery_id, -pg_catalog.length('@' || signer))
+    END;
 
     -- Whom it concerns: an organization by its own secret; else by the installation, and where none is named, as by a
     -- webhook that is no App's, by the repository.
@@ -212,6 +223,21 @@ BEGIN
         ELSIF repository IS NULL THEN
             outcome := 'ignored';
             reason := 'the organization does not have the repository';
+        -- GitHub delivers an event to all webhooks under one identifier. The repository's row is locked: another that is
+        -- under way has ended.
+        ELSIF EXISTS (
+            SELECT
+            FROM integrations.inbound_deliveries AS d
+            WHERE d.provider = received.provider
+              AND d.delivery_id = ANY (ARRAY[shared_identifier, shared_identifier || '@' || tenant])
+              AND d.id <> delivery
+              AND d.org_id = tenant
+              AND d.repo_id = repository
+              AND d.event = received.event
+              AND d.status = 'handled')
+        THEN
+            outcome := 'ignored';
+            reason := 'the event came through another webhook before';
         ELSE
             summary := CASE received.event
                 WHEN 'push' THEN integrations.handle_push(delivery, tenant, repository, received.created_at, said)

@@ -10,13 +10,18 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF tenancy.current_org_id() IS NOT NULL THEN
+        RAISE EXCEPTION 'only codeverify_service may do this, outside of a context'
+            USING ERRCODE = 'VC014',
+                  HINT = 'Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.';
+    END IF;
     DELETE FROM integrations.inbound_secrets AS s
     WHERE s.id = secret_id;
     RETURN FOUND;
 END
 $function$;
 COMMENT ON FUNCTION integrations.retire_inbound_secret(uuid) IS
-    'Removes a secret: deliveries that are signed with it are refused from the next on. False when there is none. Example: SELECT integrations.retire_inbound_secret(''0f0e...'');';
+    'Removes a secret: deliveries that are signed with it are refused from the next on. False when there is none. For codeverify_service and codeverify_admin outside of a context. Raises VC014 inside one. Example: SELECT integrations.retire_inbound_secret(''0f0e...'');';
 GRANT EXECUTE ON FUNCTION integrations.retire_inbound_secret(uuid) TO codeverify_admin, codeverify_service;
 
 CREATE FUNCTION integrations.list_inbound_secrets()

@@ -12,11 +12,8 @@ DECLARE
     recorded bigint;
 BEGIN
     -- Clocks of committers say what they like: a time before 1970 or of tomorrow would be that of no report.
-    INSERT INTO telemetry.code_events (org_id, repo_id, "timestamp", commit_sha, event_type, metadata)
-    SELECT tenant, repository_id, e.happened_at, e.sha, kind::telemetry.event_type, e.metadata
-    FROM (
-        SELECT DISTINCT ON (v.said ->> 'sha', c.happened_at, v.said -> 'metadata')
-               c.happened_at,
+    WITH said AS MATERIALIZED (
+        SELECT c.happened_at,
                v.said ->> 'sha' AS sha,
                CASE
                    WHEN c.happened_at = (v.said ->> 'at')::timestamptz THEN v.said -> 'metadata'
@@ -31,21 +28,32 @@ BEGIN
                        ELSE received_at
                    END AS happened_at
         ) AS c
-        ORDER BY v.said ->> 'sha', c.happened_at, v.said -> 'metadata'
+    ),
+    -- Each time once, in the one partition that has it, whatever the sizes were when the plan was made.
+    known AS (
+        SELECT t.happened_at, o.commit_sha AS sha, o.metadata
+        FROM (SELECT DISTINCT s.happened_at FROM said AS s) AS t
+        CROSS JOIN LATERAL (
+            SELECT c.commit_sha, c.metadata
+            FROM telemetry.code_events AS c
+            WHERE c.org_id = tenant
+              AND c.repo_id = repository_id
+              AND c.event_type = kind::telemetry.event_type
+              AND c."timestamp" = t.happened_at
+            OFFSET 0
+        ) AS o
+    )
+    INSERT INTO telemetry.code_events (org_id, repo_id, "timestamp", commit_sha, event_type, metadata)
+    SELECT tenant, repository_id, e.happened_at, e.sha, kind::telemetry.event_type, (pg_catalog.array_agg(e.metadata))[1]
+    FROM (
+        SELECT s.happened_at, s.sha, s.metadata, false AS is_known FROM said AS s
+        UNION ALL
+        SELECT k.happened_at, k.sha, k.metadata, true FROM known AS k
     ) AS e
-    -- The same may be told by two deliveries: one to the App and one to a webhook of the repository's own.
-    -- A scalar sub-select looks in the one partition of the time, whatever the sizes were when the plan was made.
-    WHERE (
-        SELECT true
-        FROM telemetry.code_events AS o
-        WHERE o.org_id = tenant
-          AND o.repo_id = repository_id
-          AND o.event_type = kind::telemetry.event_type
-          AND o."timestamp" = e.happened_at
-          AND o.commit_sha IS NOT DISTINCT FROM e.sha
-          AND o.metadata - 'delivery' = e.metadata - 'delivery'
-        LIMIT 1
-    ) IS NULL
+    -- The same may be told by two deliveries: one to the App and one to a webhook of the repository's own. Grouped, since
+    -- looking each up among those of its time takes for ever where somebody gives the same time to all.
+    GROUP BY e.happened_at, e.sha, e.metadata - 'delivery'
+    HAVING NOT pg_catalog.bool_or(e.is_known)
     ORDER BY e.happened_at;
     GET DIAGNOSTICS recorded = ROW_COUNT;
     RETURN recorded;

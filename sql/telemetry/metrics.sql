@@ -16,7 +16,8 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT coalesce(
         (
-            SELECT n.threshold::double precision
+            -- What is smaller than any double precision is an error to convert.
+            SELECT pg_catalog.round(n.threshold, 300)::double precision
             FROM (VALUES (1, repository_settings -> 'ai_confidence_threshold'), (2, organization_settings -> 'ai_confidence_threshold'))
                 AS s (place, setting)
             CROSS JOIN LATERAL (SELECT CASE pg_catalog.jsonb_typeof(s.setting) WHEN 'number' THEN s.setting::numeric END) AS n (threshold)
@@ -276,7 +277,8 @@ BEGIN
                pg_catalog.sum(d.files)::integer AS files,
                pg_catalog.sum(d.ai_files)::integer AS ai_files,
                pg_catalog.sum(d.confidence_sum) AS confidence_sum,
-               (pg_catalog.sum(d.confidence_sum) / nullif(pg_catalog.sum(d.files), 0))::double precision AS avg_ai_confidence,
+               pg_catalog.round(
+                   pg_catalog.sum(d.confidence_sum) / nullif(pg_catalog.sum(d.files), 0), 300)::double precision AS avg_ai_confidence,
                pg_catalog.sum(d.t1)::integer AS t1,
                pg_catalog.sum(d.t2)::integer AS t2,
                pg_catalog.sum(d.t3)::integer AS t3,

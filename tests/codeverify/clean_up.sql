@@ -70,6 +70,8 @@ BEGIN
     WHEN 'observability.alert_firings' THEN
         INSERT INTO observability.alert_firings (org_id, rule_id, fingerprint, fired_at)
         SELECT r.org_id, r.id, hash, expiry FROM observability.alert_rules AS r WHERE r.org_id = tap.id('a') LIMIT 1;
+    WHEN 'observability.rejected_logs' THEN
+        INSERT INTO observability.rejected_logs (org_id, reason, entry, received_at) VALUES (tap.id('a'), 'no_message', '{}', expiry);
     WHEN 'integrations.inbound_deliveries' THEN
         INSERT INTO integrations.inbound_deliveries (provider, delivery_id, event, payload_hash, org_id, created_at)
         VALUES ('github', hash, 'ping', hash, tap.id('a'), expiry);

@@ -104,6 +104,13 @@ SELECT results_eq(
     $$SELECT q.waiting, q.oldest_at, q.age FROM codeverify.queue_age AS q WHERE q.queue = 'jobs_running'$$,
     $$VALUES (0::bigint, NULL::timestamptz, NULL::interval)$$,
     'none is running');
+CALL tap.act('developer', 'a');
+INSERT INTO observability.incidents (title, created_at) VALUES ('without a beginning', '-infinity'), ('old', now() - interval '100 years');
+CALL tap.act(login => 'tap_admin');
+SELECT results_eq(
+    $$SELECT q.age FROM codeverify.queue_age AS q WHERE q.queue = 'incidents'$$,
+    $$VALUES (now() - (now() - interval '100 years'))$$,
+    'what a tenant dates without end stops nobody who watches');
 CALL tap.act('owner', 'a');
 SELECT throws_ok('SELECT * FROM codeverify.queue_age', '42501', NULL, 'a tenant does not see them');
 SELECT throws_ok('SELECT * FROM codeverify.measure_queues()', '42501', NULL, 'nor by the function');

@@ -28,6 +28,7 @@ SELECT throws_ok($$SELECT tap.deliver('ping', '{}')$$, '42501', NULL, 'nor an ad
 CALL tap.act('owner', 'a', 'tap_service');
 SELECT throws_ok($$SELECT tap.deliver('ping', '{}')$$, 'VC014', NULL, 'the service does, in no context');
 SELECT throws_ok($$SELECT integrations.set_inbound_secret('github', tap.app_secret())$$, 'VC014', NULL, 'so for secrets');
+SELECT throws_ok($$SELECT integrations.retire_inbound_secret(tap.id('a'))$$, 'VC014', NULL, 'also for retiring one, which could be anybody''s');
 SELECT throws_ok($$SELECT scm.claim_installation(1, tap.id('a'))$$, 'VC014', NULL, 'and claims');
 
 -- Without a secret nothing is taken.
@@ -196,6 +197,40 @@ CALL tap.act(login => 'tap_service');
 SELECT is(
     tap.by_a('ping', '{"organization": {"id": 9000000001}}') ->> 'status', 'accepted', 'a ping to a webhook of the account is verified by its number');
 SELECT is(tap.by_a('ping', '{"organization": {"id": 9000000002}}') ->> 'status', 'invalid_signature', 'not by that of the other');
+
+-- Whoever has a secret says what identifiers it likes, and takes them from nobody else.
+RESET SESSION AUTHORIZATION;
+CREATE FUNCTION tap.push(repository text, id text, message text, secret text DEFAULT 'the secret that comes next')
+RETURNS jsonb
+LANGUAGE sql
+AS $$
+    SELECT tap.deliver(
+        'push',
+        tap.payload('push', jsonb_build_object(
+            '{repository,id}', 9000000096 + ascii(repository) - ascii('`'),
+            '{commits}', jsonb_build_array(jsonb_build_object('id', repeat('d', 40), 'message', message)))),
+        id, secret) - 'id'
+$$;
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.push('a', 'taken', 'of a', 'the own secret of a, and of nobody else') ->> 'outcome', 'handled', 'an identifier of its own choice');
+SELECT is(
+    tap.push('a', 'taken', 'of a', 'the own secret of a, and of nobody else') - 'outcome', '{"status": "duplicate", "same_body": true}',
+    'is a duplicate for whoever had it');
+SELECT is(
+    tap.push('b', 'taken', 'of b') #- '{details}', jsonb_build_object('status', 'accepted', 'outcome', 'handled', 'org_id', tap.id('b')),
+    'and not for another organization');
+SELECT is(tap.push('b', 'taken', 'of b') ->> 'status', 'duplicate', 'which has it once, too');
+SELECT is(
+    tap.push('a', 'shared', 'as the App says', 'the own secret of a, and of nobody else') #>> '{details,recorded}', '1', 'an event of a webhook of its own');
+SELECT is(
+    tap.deliver(
+        'push',
+        tap.payload('push', jsonb_build_object(
+            '{repository,id}', 9000000097,
+            '{commits}', jsonb_build_array(jsonb_build_object('id', repeat('d', 40), 'message', 'as the webhook says')))),
+        'shared', 'the secret that comes next') - '{id,org_id}'::text[],
+    '{"status": "accepted", "outcome": "ignored", "details": {"reason": "the event came through another webhook before"}}',
+    'which GitHub delivers to the App under the same identifier, happened once');
 
 -- A secret that no key opens stops none that is good.
 RESET SESSION AUTHORIZATION;

@@ -250,6 +250,33 @@ SELECT results_eq(
     $$SELECT r.org_id, r.full_name, r.default_branch, r.installation_id FROM scm.repositories AS r WHERE r.github_id = 808$$,
     $$VALUES (tap.id('a'), 'Codertocat/new', 'master', 1::bigint)$$, 'for the organization of the installation');
 
+-- Committers choose the times of commits: many of one time are not compared each with each.
+CREATE FUNCTION tap.rows_read()
+RETURNS numeric
+LANGUAGE sql
+AS $function$
+    SELECT sum(t.seq_tup_read + coalesce(t.idx_tup_fetch, 0))
+    FROM pg_partition_tree('telemetry.code_events') AS p
+    JOIN pg_stat_xact_user_tables AS t USING (relid)
+$function$;
+CREATE FUNCTION tap.crowd(message text)
+RETURNS text
+LANGUAGE sql
+AS $function$
+    SELECT tap.deliver('push', tap.payload('push', jsonb_build_object('{commits}', (
+        SELECT jsonb_agg(jsonb_build_object(
+            'id', lpad(to_hex(n), 40, '0'), 'message', message, 'timestamp', '2026-01-01T00:00:00Z'))
+        FROM generate_series(1, 300) AS n)))) #>> '{details,recorded}'
+$function$;
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.crowd('the first'), '300', 'many commits of one time are kept');
+RESET SESSION AUTHORIZATION;
+SELECT tap.rows_read() AS before \gset
+CALL tap.act(login => 'tap_service');
+SELECT is(tap.crowd('the second'), '300', 'more of that time, too');
+RESET SESSION AUTHORIZATION;
+SELECT cmp_ok(tap.rows_read() - :before, '<', 3000::numeric, 'which reads those that were there a few times at most');
+
 -- The events of a delivery stay when the delivery is cleaned up, and go with the organization.
 DELETE FROM integrations.inbound_deliveries;
 SELECT isnt_empty('SELECT FROM tap.events()', 'events are for good');

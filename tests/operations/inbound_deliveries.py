@@ -16,6 +16,7 @@ import psycopg
 
 DATABASE = "cv_deliveries"
 SECRET = "a secret that GitHub shares with us"
+OWN_SECRET = "a secret that GitHub shares with the organization"
 SESSIONS = 16
 PAYLOADS = support.ROOT / "tests" / "data" / "github_webhooks"
 PULL_REQUEST = json.loads((PAYLOADS / "pull_request.opened.json").read_text())
@@ -23,10 +24,10 @@ PUSH = json.loads((PAYLOADS / "push.json").read_text())
 RECEIVE = "SELECT integrations.receive_delivery('github', %s, %s, %s, %s)"
 
 
-def delivery(identifier, event, payload):
+def delivery(identifier, event, payload, secret=SECRET):
     """What a front end passes on."""
     body = json.dumps(payload).encode()
-    signature = hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+    signature = hmac.digest(secret.encode(), body, hashlib.sha256).hex()
     return identifier, event, body, f"sha256={signature}"
 
 
@@ -127,6 +128,27 @@ class Deliveries(unittest.TestCase):
                     first.execute(end)
                     self.assertEqual(answer.result()["status"], status)
                 self.assertEqual(self.of_pull_request(number), (1, 1))
+
+    def test_two_webhooks_of_one_event(self):
+        """The App's and the organization's own come at once, under one identifier and with other bodies."""
+        with support.connect(DATABASE) as first, support.connect(DATABASE) as second:
+            support.value(first, RECEIVE, *delivery("the repository comes in", "push", push(400)))
+            support.value(first, "SELECT integrations.set_inbound_secret('github', %s, %s)", OWN_SECRET, self.org_id)
+            first.execute("BEGIN")
+            own = pull_request(401, "d")
+            del own["installation"]
+            answer = support.value(first, RECEIVE, *delivery("of both", "pull_request", own, OWN_SECRET))
+            self.assertEqual(answer["outcome"], "handled")
+            with ThreadPoolExecutor(1) as pool:
+                answer = pool.submit(support.value, second, RECEIVE, *delivery("of both", "pull_request", pull_request(401, "d")))
+                while not self.query(
+                        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock')",
+                        second.info.backend_pid):
+                    self.assertFalse(answer.done())
+                    time.sleep(0.01)
+                first.execute("COMMIT")
+                self.assertEqual((answer.result()["status"], answer.result()["outcome"]), ("accepted", "ignored"))
+            self.assertEqual(self.of_pull_request(401), (1, 1))
 
     def test_a_claim_among_deliveries(self):
         """What comes before, during and after the claim is all handled."""

@@ -308,6 +308,43 @@ class Metrics(unittest.TestCase):
         self.assertEqual(support.value(second.connection, REFRESH["attribution"], None), 3)
         self.assert_equal("attribution", "two refreshes of one week")
 
+    def test_packing_under_way(self):
+        """Packing empties a partition for everybody at once, and its segments are seen by later snapshots only: a refresh that
+        waited for it counts the rows all the same."""
+        packer, refresher = self.sessions(2, "packing", lock_timeout="10s")
+        for statement in (
+                "DELETE FROM codeverify.packed_segments",
+                "DROP TABLE IF EXISTS providers.usage_tracking_2024_01",
+                "DELETE FROM providers.usage_metrics"):
+            self.addCleanup(self.observer.execute, statement)
+        self.observer.execute("""
+            CREATE TABLE providers.usage_tracking_2024_01 PARTITION OF providers.usage_tracking FOR VALUES FROM ('2024-01-01') TO ('2024-02-01');
+            ALTER TABLE providers.usage_tracking_2024_01 OWNER TO codeverify_owner""")
+        tenant = self.tenants[0]
+        add = """
+            INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date, requests_count)
+            VALUES (%s, %s, 'openai', 'gpt-4', %s, 7)"""
+        self.observer.execute(add, (tenant.org_id, tenant.owner_id, "2024-01-15"))
+        self.observer.execute(REFRESH["usage"], (None,))
+        count = "SELECT sum(requests_count) FROM providers.usage_metrics WHERE period = 'month'"
+        self.assertEqual(support.value(self.observer, count), 7)
+        self.observer.execute(add, (tenant.org_id, tenant.owner_id, "2024-01-16"))
+
+        packer.connection.execute("BEGIN")
+        packer.connection.execute("SELECT codeverify.pack_partition('providers.usage_tracking', 'providers.usage_tracking_2024_01')")
+        waiting = threading.Thread(target=refresher.run, args=(REFRESH["usage"], None), daemon=True)
+        waiting.start()
+        while not support.value(
+                self.observer, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock')",
+                refresher.connection.info.backend_pid):
+            self.assertTrue(waiting.is_alive())
+            time.sleep(0.01)
+        packer.connection.execute("COMMIT")
+        waiting.join(30)
+        self.assertFalse(waiting.is_alive(), "the refresh hangs")
+        self.assertEqual(refresher.refused, 0)
+        self.assertEqual(support.value(self.observer, count), 14)
+
     def test_one_snapshot_is_refused(self):
         for subject in REFRESH:
             for isolation in ("REPEATABLE READ", "SERIALIZABLE"):

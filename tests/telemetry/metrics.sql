@@ -123,8 +123,19 @@ FROM (VALUES
     ('{"ai_confidence_threshold": 0.3}', '{"ai_confidence_threshold": "0.4"}', 0.3),
     ('{"ai_confidence_threshold": 2}', '{"ai_confidence_threshold": -1}', 0.5),
     ('{"ai_confidence_threshold": null}', '{"ai_confidence_threshold": 1e500}', 0.5),
-    ('{"ai_confidence_threshold": 1}', '{"ai_confidence_threshold": 0}', 0)
+    ('{"ai_confidence_threshold": 1}', '{"ai_confidence_threshold": 0}', 0),
+    ('{}', '{"ai_confidence_threshold": 1e-400}', 0)
 ) AS c (organization, repository, threshold);
+SAVEPOINT tiny;
+INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier, created_at)
+SELECT r.org_id, r.id, repeat('c', 40), 'tiny ' || n, CASE n WHEN 1 THEN 5e-324 ELSE 0 END, 'T3_core', '1990-01-01 12:00+00'
+FROM (SELECT * FROM scm.repositories LIMIT 1) AS r
+CROSS JOIN generate_series(1, 3) AS n;
+SELECT is(tap.refresh(), 3::bigint, 'a mean that is no double precision any more stops no refresh');
+SELECT set_eq(
+    $$SELECT m.files_analyzed, m.avg_ai_confidence FROM telemetry.repo_metrics AS m WHERE m.date BETWEEN '1989-12-25' AND '1990-01-01'$$,
+    'VALUES (3, 0::float8)', 'it is next to nothing');
+ROLLBACK TO SAVEPOINT tiny;
 
 -- since.
 UPDATE telemetry.repo_metrics SET files_analyzed = files_analyzed + 1;

@@ -60,7 +60,7 @@ CREATE INDEX inbound_deliveries_unclaimed_idx
 COMMENT ON TABLE integrations.inbound_deliveries IS 'Webhook deliveries that came in, so that each is handled once. Not partitioned: a delivery is known again whenever it comes.';
 COMMENT ON COLUMN integrations.inbound_deliveries.id IS 'Primary key.';
 COMMENT ON COLUMN integrations.inbound_deliveries.provider IS 'Who delivered, such as github, 1 to 255 characters.';
-COMMENT ON COLUMN integrations.inbound_deliveries.delivery_id IS 'The provider''s identifier of the delivery, such as GitHub''s GUID, unique for the provider.';
+COMMENT ON COLUMN integrations.inbound_deliveries.delivery_id IS 'The provider''s identifier of the delivery, such as GitHub''s GUID, 1 to 255 characters. Of one that was signed with an organization''s own secret, @ and the organization follow: whoever has such a secret says what identifiers it likes, and must be in nobody else''s way.';
 COMMENT ON COLUMN integrations.inbound_deliveries.event IS 'Type of the event, such as workflow_run, 1 to 255 characters.';
 COMMENT ON COLUMN integrations.inbound_deliveries.payload_hash IS 'SHA-256 of the body, 64 hexadecimal digits.';
 COMMENT ON COLUMN integrations.inbound_deliveries.created_at IS 'When the delivery came in.';

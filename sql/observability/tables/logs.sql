@@ -11,6 +11,8 @@ CREATE TABLE observability.logs (
     meta_json      jsonb       NOT NULL DEFAULT '{}',
     CONSTRAINT logs_pkey PRIMARY KEY (id, ts),
     CONSTRAINT logs_level_check CHECK (level IN ('trace', 'debug', 'info', 'warn', 'error', 'fatal')),
+    -- As observability.ingest_logs() has it, for whoever writes without it.
+    CONSTRAINT logs_message_check CHECK (octet_length(message) <= 1048576),
     CONSTRAINT logs_meta_json_check CHECK (jsonb_typeof(meta_json) = 'object')
 ) PARTITION BY RANGE (ts);
 
@@ -32,6 +34,6 @@ COMMENT ON COLUMN observability.logs.service_id IS 'Service that wrote the line,
 COMMENT ON COLUMN observability.logs.environment_id IS 'Environment that the service ran in, in tenancy.environments; NULL when unknown.';
 COMMENT ON COLUMN observability.logs.ts IS 'When the line was written, by the clock of the service; decides the partition.';
 COMMENT ON COLUMN observability.logs.level IS 'Severity: trace, debug, info, warn, error or fatal.';
-COMMENT ON COLUMN observability.logs.message IS 'Text of the line.';
+COMMENT ON COLUMN observability.logs.message IS 'Text of the line, at most 1 MB.';
 COMMENT ON COLUMN observability.logs.meta_json IS 'What else the service says about the line, a JSON object.';
 COMMENT ON TABLE observability.logs_default IS 'Lines of days that have no partition of their own.';
