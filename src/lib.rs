@@ -108,6 +108,7 @@ pub extern "C-unwind" fn _PG_init() {
     // SAFETY: a flag of this process that the server has set by now.
     let preloading = unsafe { pgrx::pg_sys::process_shared_preload_libraries_in_progress };
     codeverify::doctor::preload::note(preloading);
+    codeverify::reading::install();
     codeverify::settings::define();
     codeverify::maintenance::settings::define();
     tenancy::settings::define();

@@ -178,16 +178,17 @@ BEGIN
     WHERE a.attrelid = source
       AND a.attnum > 0
       AND NOT a.attisdropped;
-    EXECUTE codeverify.digest_query(
+    of_table := codeverify.read_as_owner_of(parent, pg_catalog.format('SELECT (%s)::text', codeverify.digest_query(
         names,
         pg_catalog.format('ONLY %s AS r WHERE %s', source, condition),
         CASE
             WHEN has_organizations AND NOT keeps_gone THEN
-                'r.org_id IS NULL OR r.org_id IN (SELECT s.org_id FROM codeverify.packed_segments AS s WHERE s.id = ANY ($1))'
+                pg_catalog.format(
+                    'r.org_id IS NULL OR r.org_id IN'
+                    ' (SELECT s.org_id FROM codeverify.packed_segments AS s WHERE s.id = ANY (%L::uuid[]))',
+                    segments)
             ELSE 'true'
-        END)
-    INTO of_table
-    USING segments;
+        END)))::numeric[];
     EXECUTE codeverify.digest_query(
         names,
         pg_catalog.format(
@@ -364,10 +365,9 @@ BEGIN
 
     -- Others may neither write nor pack.
     EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE ROW EXCLUSIVE MODE', source);
-    EXECUTE pg_catalog.format(
-        'SELECT min(r.%I)::timestamptz FROM ONLY %s AS r WHERE r.%1$I < %3$L::%4$s AND isfinite(r.%1$I)',
-        key_column, source, pg_catalog.to_char(until, 'YYYY-MM-DD BC'), key_type)
-    INTO earliest;
+    earliest := codeverify.read_as_owner_of(parent, pg_catalog.format(
+        'SELECT min(r.%I)::timestamptz::text FROM ONLY %s AS r WHERE r.%1$I < %3$L::%4$s AND isfinite(r.%1$I)',
+        key_column, source, pg_catalog.to_char(until, 'YYYY-MM-DD BC'), key_type))::timestamptz;
     IF earliest IS NULL THEN
         RETURN NULL;
     END IF;

@@ -11,34 +11,64 @@ CREATE FUNCTION codeverify.normalize_index(parent regclass, definition text)
 RETURNS text
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
+-- That the scratch table is not isolated is no news.
+SET client_min_messages = error
 AS $function$
 DECLARE
     -- @plpgsql_check_options: security_warnings = off
     -- What follows the table's name has been parsed, and is nothing else.
     scratch constant name := 'codeverify_scratch_' || pg_catalog.pg_backend_pid();
+    scratch_schema name;
     normalized text;
+    problem text;
 BEGIN
     PERFORM codeverify.label_index(definition);
-    -- The server writes a definition its own way, by which an index is found again. So one is made, and undone.
+    SELECT n.nspname
+    INTO STRICT scratch_schema
+    FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = CASE
+        WHEN pg_catalog.pg_get_userbyid(c.relowner) = 'codeverify_owner' THEN 'codeverify'::regnamespace
+        ELSE c.relnamespace
+    END
+    WHERE c.oid = parent;
+    -- The server writes a definition its own way, by which an index is found again. So one is made, and undone; as the
+    -- table's owner, since CREATE INDEX runs what is constant in an expression, such as their cast of a literal.
     BEGIN
-        EXECUTE pg_catalog.format('CREATE TABLE codeverify.%I (LIKE %s)', scratch, parent);
-        EXECUTE pg_catalog.format('CREATE INDEX %I ON codeverify.%I %s', scratch || '_idx', scratch, definition);
+        PERFORM codeverify.run_as_owner_of(
+            parent, pg_catalog.format('CREATE TABLE %I.%I (LIKE %s)', scratch_schema, scratch, parent));
+        PERFORM codeverify.run_as_owner_of(
+            parent,
+            pg_catalog.format('CREATE INDEX %I ON %I.%I %s', scratch || '_idx', scratch_schema, scratch, definition));
         SELECT pg_catalog.substr(d.definition, pg_catalog.strpos(d.definition, ' USING ') + 1)
         INTO STRICT normalized
-        FROM pg_catalog.pg_get_indexdef(pg_catalog.to_regclass(
-            pg_catalog.format('codeverify.%I', scratch || '_idx'))) AS d (definition);
+        FROM pg_catalog.pg_class AS c
+        CROSS JOIN LATERAL pg_catalog.pg_get_indexdef(c.oid) AS d (definition)
+        WHERE c.relname = scratch || '_idx'
+          AND c.relnamespace = pg_catalog.quote_ident(scratch_schema)::regnamespace;
         RAISE EXCEPTION 'to be undone';
     EXCEPTION
         WHEN raise_exception THEN
             IF normalized IS NULL THEN
                 RAISE;
             END IF;
+        WHEN insufficient_privilege THEN
+            -- A dump brings grants last. Building the index asks again.
+            RETURN definition;
+    END;
+    -- What it has become is what will be built: a literal of a type of theirs names that now.
+    BEGIN
+        PERFORM codeverify.label_index(normalized);
+    EXCEPTION
+        WHEN SQLSTATE 'VC091' THEN
+            GET STACKED DIAGNOSTICS problem = PG_EXCEPTION_DETAIL;
+            RAISE EXCEPTION '"%" cannot be the definition of an index of %', definition, parent
+                USING ERRCODE = 'invalid_parameter_value', DETAIL = problem;
     END;
     RETURN normalized;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.normalize_index(regclass, text) IS
-    'The definition of an index of a table as the server writes it, from USING on. Raises VC091 for a text that codeverify.label_index() does not take, and what CREATE INDEX raises for one that does not fit the table.';
+    'The definition of an index of a table as the server writes it, from USING on; as it is where the table''s owner may not make tables yet. Raises VC091 for a text that codeverify.label_index() does not take, invalid_parameter_value for one that comes to name their types, and what CREATE INDEX raises for one that does not fit the table.';
 
 CREATE FUNCTION codeverify.describe_closed_index(definition text)
 RETURNS text

@@ -521,6 +521,8 @@ AS $function$
 DECLARE
     -- More partitions than this make every query slower to plan.
     many constant int := 150;
+    -- Whatever the session's time zone and style of dates are.
+    written constant text := 'YYYY-MM-DD HH24:MI:SS.US"+00"';
     at timestamptz := codeverify.read_clock();
     -- What has left, or is about to, does not come back. The year 1 is where names with a year begin.
     since timestamptz := greatest(
@@ -551,15 +553,15 @@ BEGIN
       -- Without a page there is no row, and no need to plan a query.
       AND pg_catalog.pg_relation_size(c.oid) > 0;
     IF FOUND THEN
-        EXECUTE pg_catalog.format(
-            'SELECT %s FROM ONLY %s AS d WHERE d.%I >= $1 AND d.%I < $2 LIMIT 1',
+        found_time := codeverify.read_as_owner_of(parent, pg_catalog.format(
+            'SELECT (%1$s)::text FROM ONLY %2$s AS d WHERE d.%3$I >= %4$L::timestamptz AND d.%3$I < %5$L::timestamptz LIMIT 1',
             CASE target.atttypid
                 WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('d.%I::timestamp AT TIME ZONE ''UTC''', target.attname)
                 ELSE pg_catalog.format('d.%I', target.attname)
             END,
-            target.default_partition, target.attname, target.attname)
-        INTO found_time
-        USING since, missing.horizon;
+            target.default_partition, target.attname,
+            pg_catalog.to_char(since AT TIME ZONE 'UTC', written),
+            pg_catalog.to_char(missing.horizon AT TIME ZONE 'UTC', written)))::timestamptz;
         IF found_time IS NOT NULL THEN
             RETURN found_time;
         END IF;

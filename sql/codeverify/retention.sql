@@ -170,7 +170,8 @@ BEGIN
             deadline := pg_catalog.clock_timestamp() + patience;
             PERFORM codeverify.run_in_time(parent, locks, deadline);
             IF action = 'archive' THEN
-                EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', partition) INTO STRICT is_filled;
+                is_filled := codeverify.read_as_owner_of(
+                    parent, pg_catalog.format('SELECT EXISTS (SELECT FROM %s)::text', partition))::boolean;
                 IF is_filled THEN
                     RETURN false;
                 END IF;
@@ -231,13 +232,16 @@ BEGIN
         RETURN 0;
     END IF;
 
+    -- The condition again: a row that is changed meanwhile may no longer be past retention, nor the one of another
+    -- part of the default partition that has the same address.
     deleted := codeverify.run_as_owner_of(
         parent,
         pg_catalog.format(
-            'DELETE FROM %1$s WHERE ctid = ANY (ARRAY(SELECT d.ctid FROM %1$s AS d WHERE %2$s LIMIT %3$s))',
+            'DELETE FROM %1$s AS d WHERE d.ctid = ANY (ARRAY(SELECT d.ctid FROM %1$s AS d WHERE %2$s LIMIT %3$s)) AND %2$s',
             default_partition, past, batch));
     IF deleted = 0 THEN
-        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s AS d WHERE %s)', default_partition, past) INTO STRICT is_left;
+        is_left := codeverify.read_as_owner_of(
+            parent, pg_catalog.format('SELECT EXISTS (SELECT FROM %s AS d WHERE %s)::text', default_partition, past))::boolean;
         IF is_left THEN
             RAISE EXCEPTION 'rows of % that are past retention cannot be deleted as its owner', default_partition
                 USING ERRCODE = 'VC091',
@@ -324,7 +328,8 @@ BEGIN
                 PERFORM audits.archive_partition(oldest.partition);
                 action := 'archived';
             ELSE
-                EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', oldest.partition) INTO STRICT is_filled;
+                is_filled := codeverify.read_as_owner_of(
+                    parent, pg_catalog.format('SELECT EXISTS (SELECT FROM %s)::text', oldest.partition))::boolean;
                 IF is_filled OR NOT codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
                     PERFORM codeverify.pack_partition(parent, oldest.partition);
                     action := 'archived';

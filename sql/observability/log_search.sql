@@ -61,6 +61,33 @@ $function$;
 COMMENT ON FUNCTION observability.list_log_windows(uuid, timestamptz, timestamptz) IS
     'The time from "since" on and before "until", cut at the bounds of the partitions of observability.logs and of the periods in which the organization has packed lines, newest first, each with the partition that holds it, which is DEFAULT where there is none of its own. What is ahead of the clock belongs to the window of now.';
 
+CREATE FUNCTION observability.hold_logs(since timestamptz, until timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    -- @plpgsql_check_options: security_warnings = off
+    -- The names are those of partitions, quoted.
+    partitions text;
+BEGIN
+    -- With it none is dropped before it is locked itself.
+    LOCK TABLE ONLY observability.logs IN ACCESS SHARE MODE;
+    SELECT pg_catalog.string_agg('ONLY ' || p.partition::text, ', ')
+    INTO partitions
+    FROM codeverify.list_set_partitions('observability.logs'::regclass) AS p
+    JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind <> 'f'
+    WHERE p.is_default
+       OR p.lower_bound < until AND p.upper_bound > since;
+    IF partitions IS NOT NULL THEN
+        EXECUTE 'LOCK TABLE ' || partitions || ' IN ACCESS SHARE MODE';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION observability.hold_logs(timestamptz, timestamptz) IS
+    'Keeps what observability.logs has from "since" on and before "until" from being packed until the transaction ends: a statement that waited for that instead would find the lines neither in the table, nor, with the snapshot from before, packed.';
+
 CREATE FUNCTION observability.find_logs(
     tenant uuid,
     query text,
@@ -82,7 +109,8 @@ RETURNS TABLE (
     message text,
     meta_json jsonb)
 LANGUAGE plpgsql
-STABLE
+-- What is read has to be locked before the snapshot is taken by which it is read.
+VOLATILE
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 -- A text search says of each word above 2 kB that it is none.
@@ -145,6 +173,7 @@ BEGIN
     IF pg_catalog.numnode(terms) = 0 OR missing <= 0 OR since >= until THEN
         RETURN;
     END IF;
+    PERFORM observability.hold_logs(since, until);
 
     IF before_id IS NOT NULL THEN
         EXECUTE pg_catalog.format(
@@ -342,7 +371,7 @@ RETURNS TABLE (
     message text,
     meta_json jsonb)
 LANGUAGE sql
-STABLE
+VOLATILE
 SECURITY DEFINER
 ROWS 100
 SET search_path = pg_catalog, pg_temp
@@ -362,7 +391,8 @@ TO codeverify_service, codeverify_tenant;
 CREATE FUNCTION observability.count_logs(tenant uuid, since timestamptz, until timestamptz, width interval)
 RETURNS TABLE (bucket timestamptz, level text, lines bigint)
 LANGUAGE plpgsql
-STABLE
+-- As observability.find_logs().
+VOLATILE
 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
@@ -396,6 +426,7 @@ BEGIN
                   HINT = 'Give two times and an interval such as 5 minutes, 1 hour or 7 days that cuts what is between them into at most 10,000 buckets.';
     END IF;
 
+    PERFORM observability.hold_logs(since, until);
     RETURN QUERY EXECUTE pg_catalog.format(
         'SELECT b.opens, c.level, coalesce(pg_catalog.sum(c.lines), 0)::bigint'
         ' FROM pg_catalog.generate_series($1, %2$L::timestamptz - interval ''1 microsecond'', $2) AS b (opens)'
@@ -420,7 +451,7 @@ COMMENT ON FUNCTION observability.count_logs(uuid, timestamptz, timestamptz, int
 CREATE FUNCTION observability.log_volume(since timestamptz, until timestamptz, bucket interval)
 RETURNS TABLE (bucket timestamptz, level text, lines bigint)
 LANGUAGE sql
-STABLE
+VOLATILE
 SECURITY DEFINER
 ROWS 1000
 SET search_path = pg_catalog, pg_temp

@@ -21,6 +21,7 @@ pub mod partitions;
 pub mod progress;
 pub mod query;
 pub mod raise;
+pub mod reading;
 pub mod segment;
 pub mod settings;
 pub mod shared_memory;

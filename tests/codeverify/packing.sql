@@ -82,8 +82,8 @@ GRANT ALL ON SCHEMA tap TO codeverify_owner;
 CREATE TABLE tap.before AS SELECT row_to_json(e.*)::text AS line, e::text AS whole FROM tap.everything AS e;
 
 SELECT throws_ok(
-    $$SELECT codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01')$$, '42501', NULL,
-    'tables that codeverify_owner may not read are left alone');
+    $$SELECT codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01')$$, 'VC093', NULL,
+    'tables whose owner codeverify_owner may not act for are left alone');
 CREATE ROLE tap_app;
 GRANT tap_app TO codeverify_owner;
 GRANT ALL ON SCHEMA tap TO tap_app;

@@ -280,5 +280,18 @@ SELECT is_empty(
         AND has_function_privilege(r.rolname, p.oid, 'EXECUTE')$$,
     'steps are taken by maintenance only');
 
+-- Parts of a default partition have rows at the same address.
+SET LOCAL codeverify.clock = '2026-06-15 12:00:00+00';
+CREATE TABLE observability.tap_parts (org_id uuid, ts timestamptz NOT NULL) PARTITION BY RANGE (ts);
+CREATE TABLE observability.tap_parts_default PARTITION OF observability.tap_parts DEFAULT PARTITION BY RANGE (ts);
+CREATE TABLE observability.tap_parts_old PARTITION OF observability.tap_parts_default FOR VALUES FROM (MINVALUE) TO ('2026-05-01 00:00+00');
+CREATE TABLE observability.tap_parts_new PARTITION OF observability.tap_parts_default DEFAULT;
+ALTER TABLE observability.tap_parts OWNER TO codeverify_owner;
+ALTER TABLE observability.tap_parts_default OWNER TO codeverify_owner;
+INSERT INTO observability.tap_parts (ts) VALUES ('2026-04-01 00:00+00'), ('2026-06-01 00:00+00');
+SELECT codeverify.configure_partitions('observability.tap_parts', 'month', retention => '30 days') \g /dev/null
+SELECT is(codeverify.delete_retired_rows('observability.tap_parts'), 1::bigint, 'of a default partition with parts a row that is past retention goes');
+SELECT results_eq('SELECT ts FROM observability.tap_parts', $$VALUES ('2026-06-01 00:00+00'::timestamptz)$$, 'and none that is not');
+
 SELECT * FROM finish();
 ROLLBACK;

@@ -29,6 +29,15 @@ INSERT = """
            jsonb_build_object('number', n)
     FROM generate_series(%s::int, %s::int) AS n
 """
+# Of one organization in three.
+FOUND = """
+    SELECT count(*)
+    FROM observability.find_logs(md5('0')::uuid, NULL, NULL, NULL, NULL, '2024-01-01', '2024-01-02', NULL, 100, NULL, 100000)
+"""
+COUNTED = """
+    SELECT sum(lines)::int
+    FROM observability.count_logs(md5('0')::uuid, '2024-01-01 00:00+00', '2024-01-02 00:00+00', '1 day')
+"""
 # Each line by its number, wherever it is.
 EVERYTHING = """
     SELECT message FROM observability.logs
@@ -73,7 +82,7 @@ class Locks(Base):
 
     def test_writers_and_readers(self):
         lines = LINES
-        writer, packer, other = self.connect(), self.connect(), self.connect()
+        writer, packer, other, searcher, counter = (self.connect() for _ in range(5))
 
         # One that has written and is still open: packing gives up, soon, and keeps nobody.
         writer.execute("BEGIN")
@@ -103,16 +112,31 @@ class Locks(Base):
         other.execute("COMMIT")
         lines += 1
 
-        # Writers who come while it packs wait, and their lines are packed the next time.
+        # Writers who come while it packs wait, and their lines are packed the next time. Searches that come before it
+        # commits find all lines, packed.
         packer.execute("BEGIN")
         packer.execute(PACK)
-        late = threading.Thread(target=writer.execute, args=(INSERT, (lines + 1, lines + 10)))
-        late.start()
-        while not support.value(
-                other, "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", writer.info.backend_pid):
+        found = {}
+
+        def search(connection, query):
+            found[query] = support.value(connection, query)
+
+        threads = [
+            threading.Thread(target=writer.execute, args=(INSERT, (lines + 1, lines + 10))),
+            threading.Thread(target=search, args=(searcher, FOUND)),
+            threading.Thread(target=search, args=(counter, COUNTED)),
+        ]
+        for thread in threads:
+            thread.start()
+        waiting = [connection.info.backend_pid for connection in (writer, searcher, counter)]
+        while support.value(
+                other, "SELECT count(DISTINCT pid) FROM pg_locks WHERE pid = ANY (%s) AND NOT granted", waiting) < len(waiting):
             time.sleep(0.02)
         packer.execute("COMMIT")
-        late.join()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(found[FOUND], 100)
+        self.assertIn(found[COUNTED] - lines // 3, range(0, 12))
         lines += 10
         self.assertEqual(self.count_live(), 10)
         self.examine(lines)

@@ -18,6 +18,7 @@ use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::progress::{Operation, Progress};
 use crate::codeverify::query::{update, update_one};
+use crate::codeverify::reading::reading;
 use crate::codeverify::segment;
 use crate::tenancy::sql::{from_datum, to_datum};
 
@@ -77,15 +78,13 @@ pub fn write(task: &Task) -> Result<Value, Error> {
         }
         order.push(quote_identifier(&task.key));
         order.extend(key_columns(task.source).iter().map(quote_identifier));
-        let cursor = Cursor::open(
-            &format!(
-                "SELECT {} FROM ONLY {source} WHERE {} ORDER BY {}",
-                names.join(", "),
-                task.condition,
-                order.join(", ")
-            ),
-            &[],
+        let query = format!(
+            "SELECT {} FROM ONLY {source} WHERE {} ORDER BY {}",
+            names.join(", "),
+            task.condition,
+            order.join(", ")
         );
+        let cursor = reading(task.relation, &query, |query| Cursor::open(query, &[]))?;
         while writer.take(&cursor)? {
             check_for_interrupts();
         }

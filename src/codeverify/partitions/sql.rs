@@ -13,6 +13,7 @@ use crate::codeverify::owner::{
 };
 use crate::codeverify::query::{update, update_one};
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::reading::reading;
 
 extension_sql_file!(
     "../../../sql/codeverify/partition_sets.sql",
@@ -20,6 +21,7 @@ extension_sql_file!(
     requires = [
         list_set_partitions,
         run_as_owner_of,
+        read_as_owner_of,
         find_missing_partition,
         save_partition_set
     ]
@@ -86,6 +88,24 @@ fn run_counting(statement: &str) -> i64 {
         })
     })
     .unwrap_or_report()
+}
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.read_as_owner_of(parent regclass, query text) RETURNS text \
+           VOLATILE STRICT PARALLEL UNSAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn read_as_owner_of(parent: pg_sys::Oid, query: &str) -> Option<String> {
+    or_raise(reading(parent, query, |query| {
+        Spi::connect(|client| {
+            let rows = client.select(query, Some(1), &[])?;
+            if rows.is_empty() {
+                Ok(None)
+            } else {
+                rows.first().get_one::<String>()
+            }
+        })
+        .unwrap_or_report()
+    }))
 }
 
 #[pg_extern(sql = "CREATE FUNCTION codeverify.find_missing_partition( \
