@@ -519,6 +519,8 @@ DECLARE
     statement text;
     statements text[];
     successor regclass;
+    -- What stands in somebody's table must not run with the rights of a superuser.
+    is_borrowed boolean;
     callers_messages text := pg_catalog.current_setting('client_min_messages');
 BEGIN
     SELECT c.relkind, c.relowner, n.nspname, tenancy.name_after(c.relname, 'default') AS default_name,
@@ -535,6 +537,9 @@ BEGIN
             USING ERRCODE = 'insufficient_privilege',
                   HINT = pg_catalog.format('SET ROLE %I, or ask its owner.', pg_catalog.pg_get_userbyid(relation.relowner));
     END IF;
+
+    is_borrowed := relation.relowner <> (SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user)
+        AND (SELECT r.rolsuper FROM pg_catalog.pg_roles AS r WHERE r.rolname = current_user);
 
     IF relation.relkind = 'p' THEN
         PERFORM codeverify.require_set_table(target);
@@ -553,8 +558,13 @@ BEGIN
 
     IF relation.relkind = 'p' THEN
         IF NOT EXISTS (SELECT FROM codeverify.list_set_partitions(target) AS l WHERE l.is_default) THEN
-            EXECUTE pg_catalog.format(
+            statement := pg_catalog.format(
                 'CREATE TABLE %I.%I PARTITION OF %s DEFAULT', relation.nspname, relation.default_name, relation.name);
+            IF is_borrowed THEN
+                PERFORM codeverify.run_as_owner_of(target, statement);
+            ELSE
+                EXECUTE statement;
+            END IF;
             successor := pg_catalog.to_regclass(pg_catalog.format('%I.%I', relation.nspname, relation.default_name));
             EXECUTE pg_catalog.format(
                 'ALTER TABLE %s OWNER TO %I', successor, pg_catalog.pg_get_userbyid(relation.relowner));
@@ -573,7 +583,11 @@ BEGIN
     statements := ARRAY(SELECT l.statement FROM codeverify.list_partitioning_statements(target, key) AS l (statement));
     PERFORM pg_catalog.set_config('client_min_messages', 'error', true);
     FOREACH statement IN ARRAY statements LOOP
-        EXECUTE statement;
+        IF is_borrowed THEN
+            PERFORM codeverify.run_as_owner_of(target, statement);
+        ELSE
+            EXECUTE statement;
+        END IF;
     END LOOP;
     successor := pg_catalog.to_regclass(relation.name);
     FOR statement IN

@@ -146,6 +146,17 @@ SET LOCAL ROLE tap_app;
 SELECT is((SELECT count(*) FROM app.lines), 0::bigint, 'and leaves no rights behind');
 RESET SESSION AUTHORIZATION;
 
+-- A superuser who makes a set of somebody's table.
+SET LOCAL ROLE tap_app;
+CREATE TABLE app.plain (at timestamptz NOT NULL CHECK (app.attack() = 'x'), color app.color);
+INSERT INTO app.plain VALUES ('2026-06-15 12:00+00', 'red');
+CREATE INDEX plain_attack_idx ON app.plain (app.blacken('red'));
+CREATE STATISTICS app.plain_attack ON (app.blacken('green')) FROM app.plain;
+RESET ROLE;
+SELECT tap.witnesses() \g /dev/null
+SELECT codeverify.partition_table('app.plain', 'at', 'month') \g /dev/null
+SELECT is(tap.witnesses(), 'as the owner', 'a superuser makes a set of a table as its owner');
+
 -- A dump gives an owner's rights on a schema back last: until then a definition stays as it is.
 CREATE SCHEMA borrowed;
 CREATE TABLE borrowed.lines (at timestamptz NOT NULL, note text) PARTITION BY RANGE (at);
