@@ -131,8 +131,8 @@ psql_db cv_odd -c 'GRANT CREATE ON DATABASE cv_odd TO cv_stranger' \
 psql_db cv_odd -c 'CREATE EXTENSION codeverify'
 constraints="SELECT md5(string_agg(pg_get_constraintdef(oid), ',' ORDER BY conrelid::regclass::text, conname))
              FROM pg_constraint WHERE contype = 'c' AND connamespace IN (SELECT oid FROM pg_namespace WHERE nspowner = 'codeverify_owner'::regrole)"
-equal "$(PGOPTIONS='-c standard_conforming_strings=on -c search_path=public' psql_db cv_odd -c "$constraints")" \
-    "$(PGOPTIONS='-c search_path=public' psql_db cv_install -c "$constraints")" "CHECK constraints"
+equal "$(PGOPTIONS='-c standard_conforming_strings=on -c search_path=public -c timezone=UTC' psql_db cv_odd -c "$constraints")" \
+    "$(PGOPTIONS='-c search_path=public -c timezone=UTC' psql_db cv_install -c "$constraints")" "CHECK constraints"
 equal "$(psql_db cv_odd -c "SELECT count(*) FROM pg_proc AS p, aclexplode(p.proacl) AS a
     WHERE a.grantee = 'cv_stranger'::regrole AND p.pronamespace::regnamespace::text = 'tenancy'")" 0 "functions of a stranger's"
 psql_db cv_odd -c "SELECT codeverify.create_partitions('observability.logs', 'day', 3, 20)" >/dev/null
