@@ -87,11 +87,12 @@ impl Child {
         let mut handle = ptr::null_mut();
         // SAFETY: the server copies the description; the handle is allocated in the current context, which is to
         // be one that lasts as long as the process.
-        unsafe {
+        let is_started = unsafe {
             worker.bgw_notify_pid = pg_sys::MyProcPid;
             pg_sys::RegisterDynamicBackgroundWorker(&mut worker, &mut handle)
-        }
-        .then_some(Child(handle))
+        };
+        // There is no handle to give back otherwise.
+        is_started.then(|| Child(handle))
     }
 
     pub fn is_running(&self) -> bool {
