@@ -111,6 +111,7 @@ def rows(tenant):
             "id": invitation, "code_hash": digest(mark), "role": "developer", "max_uses": 3, "uses": 1,
             "expires_at": LATER, "created_by": user, "email": f"{mark}@example.org"}),
         ("auth.invitation_uses", {"invitation_id": invitation, "user_id": user, "role": "developer"}),
+        ("tenancy.deleted_organizations", {"id": uuid4(), "deleted_at": EARLIER}),
         ("tenancy.organizations", {
             "id": uuid4(), "github_id": new_github_id(), "name": "New", "login": mark,
             "avatar_url": "http://example.org/o.png", "settings": {"limits": [1, 2]},
@@ -179,7 +180,7 @@ def rows(tenant):
         ("integrations.inbound_deliveries", {
             "id": uuid4(), "provider": "github", "delivery_id": mark, "event": "workflow_run", "payload_hash": digest(mark),
             "action": "completed", "status": "handled", "installation_id": 957387, **repo, "details": {"conclusion": "failure"},
-            "facts": None, "verified_by": uuid4()}),
+            "verified_by": uuid4()}),
         ("integrations.inbound_secrets", {"id": uuid4(), "provider": "github", "secret_encrypted": f"cv1:{mark}"}),
         ("attestations.verification_attestations", {
             "id": attestation, **repo, "analysis_id": analysis, "attestation_type": "release",
