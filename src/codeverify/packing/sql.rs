@@ -20,6 +20,16 @@ extension_sql_file!(
     name = "codeverify_packing",
     requires = [write_segments, describe_segment, "tenancy_functions"]
 );
+extension_sql_file!(
+    "../../../sql/codeverify/compression.sql",
+    name = "codeverify_compression",
+    requires = ["codeverify_packing"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/packed_reading.sql",
+    name = "codeverify_packed_reading",
+    requires = ["codeverify_packing"]
+);
 
 #[pg_extern(
     sql = "CREATE FUNCTION codeverify.write_segments(relation regclass, source regclass, key text, condition text, \

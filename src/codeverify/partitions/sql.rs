@@ -27,11 +27,17 @@ extension_sql_file!(
     ]
 );
 extension_sql_file!(
+    "../../../sql/codeverify/partition_statements.sql",
+    name = "codeverify_partition_statements",
+    requires = ["codeverify_functions", "tenancy_isolation"]
+);
+extension_sql_file!(
     "../../../sql/codeverify/partition_making.sql",
     name = "codeverify_partition_making",
     requires = [
         make_partition,
         "codeverify_partition_sets",
+        "codeverify_partition_statements",
         "codeverify_functions",
         "tenancy_isolation"
     ]

@@ -1,0 +1,117 @@
+-- What maintenance packs, and when.
+
+CREATE FUNCTION codeverify.list_compressible_sets()
+RETURNS SETOF regclass
+LANGUAGE plpgsql
+STABLE
+ROWS 5
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN QUERY
+    SELECT s.parent
+    FROM codeverify.list_partition_sets() AS s
+    JOIN pg_catalog.pg_partitioned_table AS p ON p.partrelid = s.parent
+    CROSS JOIN LATERAL codeverify.find_packing_cutoff(
+        s.period, s.compress_after, s.closes_after, s.action, s.retention) AS f (cutoff)
+    WHERE pg_catalog.isfinite(f.cutoff)
+      AND s.parent IS DISTINCT FROM pg_catalog.to_regclass('audits.audit_log')
+      AND (s.retired_until IS NOT NULL AND p.partdefid <> 0 AND pg_catalog.pg_relation_size(p.partdefid) > 0
+           OR s.compress_after IS NOT NULL AND EXISTS (
+               SELECT
+               FROM codeverify.list_set_partitions(s.parent) AS l
+               WHERE l.upper_bound <= f.cutoff));
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_compressible_sets() IS
+    'Partition sets in which something may have to be packed, or be taken away because it has been.';
+
+CREATE FUNCTION codeverify.compress_rows(target text)
+RETURNS TABLE (action text, detail text, more boolean)
+LANGUAGE plpgsql
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    -- A partition that somebody writes to or reads is left for later, and so are these many at most in a step.
+    attempts constant int := 3;
+    parent constant regclass := pg_catalog.to_regclass(target);
+    cutoff timestamptz;
+    candidate record;
+    oldest record;
+    packed jsonb;
+    busy text;
+BEGIN
+    SELECT codeverify.find_packing_cutoff(s.period, s.compress_after, s.closes_after, NULL, NULL)
+    INTO cutoff
+    FROM codeverify.list_partition_sets() AS s
+    WHERE s.parent = parent;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+
+    -- A partition that was emptied has no pages.
+    FOR candidate IN
+        SELECT p.partition, p.partition::text AS name
+        FROM codeverify.list_set_partitions(parent) AS p
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.partition AND c.relkind = 'r'
+        WHERE p.upper_bound <= cutoff
+          AND pg_catalog.pg_relation_size(p.partition) > 0
+        ORDER BY p.upper_bound
+        LIMIT attempts
+    LOOP
+        BEGIN
+            packed := codeverify.pack_partition(parent, candidate.partition);
+            action := 'packed';
+            detail := pg_catalog.format(
+                '%s rows of %s, %s into %s',
+                packed ->> 'rows',
+                candidate.name,
+                pg_catalog.pg_size_pretty((packed ->> 'bytes_before')::bigint),
+                pg_catalog.pg_size_pretty((packed ->> 'bytes')::bigint));
+            more := true;
+            RETURN NEXT;
+            RETURN;
+        EXCEPTION
+            WHEN lock_not_available OR deadlock_detected THEN
+                busy := coalesce(busy, candidate.name);
+        END;
+    END LOOP;
+
+    packed := codeverify.pack_late_rows(parent);
+    IF packed IS NOT NULL THEN
+        action := 'packed';
+        detail := pg_catalog.format('%s rows that came too late for their partition of %s', packed ->> 'rows', packed ->> 'period');
+        more := true;
+        RETURN NEXT;
+        RETURN;
+    END IF;
+
+    SELECT p.partition, p.partition::text AS name, p.upper_bound
+    INTO oldest
+    FROM codeverify.list_set_partitions(parent) AS p
+    WHERE NOT p.is_default
+    ORDER BY p.upper_bound
+    LIMIT 1;
+    IF oldest.upper_bound <= cutoff AND pg_catalog.pg_relation_size(oldest.partition) = 0 THEN
+        PERFORM codeverify.store_partition_set(parent);
+        IF codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
+            action := 'dropped';
+            detail := pg_catalog.format('%s, which has been packed', oldest.name);
+            more := true;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+    END IF;
+
+    IF busy IS NOT NULL THEN
+        RAISE lock_not_available USING
+            MESSAGE = pg_catalog.format('could not obtain the locks on %s that packing it takes', busy),
+            DETAIL = 'A transaction that has written to it or read it is still open.',
+            HINT = 'Look for long transactions in pg_stat_activity; the next run tries again.';
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.compress_rows(text) IS
+    'A step of maintenance: packs a partition of the set that is past compress_after; when there is none, rows of a period that came too late for theirs; when there are none, takes away the oldest partition if it was emptied so. No row when nothing is to be done. Raises lock_not_available when open transactions keep it from it.';
