@@ -469,6 +469,11 @@ AS $function$
                'default partitions are empty',
                'SELECT * FROM codeverify.maintain(''partitions''); rows of a far future stay until their time is near.'
         UNION ALL
+        SELECT 'partitions', 'warning',
+               (SELECT pg_catalog.string_agg(f.fault, ', ') FROM codeverify.list_set_faults() AS f (fault)),
+               'every partition set reaches far enough ahead, and none is too large',
+               'SELECT * FROM codeverify.maintain(''partitions''); for too many, a retention or a longer period with codeverify.configure_partitions().'
+        UNION ALL
         SELECT 'maintenance', 'warning',
                codeverify.find_maintenance_fault(),
                'codeverify.maintain() has run within a day',

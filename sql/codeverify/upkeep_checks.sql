@@ -112,6 +112,37 @@ $function$;
 COMMENT ON FUNCTION codeverify.list_failing_tasks() IS
     'Tasks of maintenance that failed when they were last tried, the newest ten, with what was wrong.';
 
+CREATE FUNCTION codeverify.list_set_faults()
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+ROWS 2
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF pg_catalog.to_regclass('codeverify.partition_sets') IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT CASE
+               WHEN p.partitions > 150 THEN pg_catalog.format('%s has %s partitions', s.parent, p.partitions)
+               ELSE pg_catalog.format('%s has partitions until %s', s.parent, coalesce(p.reach::text, 'no time'))
+           END
+    FROM codeverify.list_partition_sets() AS s
+    CROSS JOIN LATERAL (
+        SELECT max(l.upper_bound) AS reach, count(*) AS partitions
+        FROM codeverify.list_set_partitions(s.parent) AS l
+        WHERE NOT l.is_default
+    ) AS p
+    WHERE p.partitions > 150
+       OR p.reach IS NULL
+       OR p.reach < codeverify.read_clock() + s.premake / 2 * ('1 ' || s.period)::interval
+    ORDER BY s.parent::text;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_set_faults() IS
+    'Partition sets whose partitions reach less than half as far ahead as they should, or that have more than 150, which makes planning slow.';
+
 CREATE FUNCTION codeverify.list_invalid_indexes()
 RETURNS SETOF text
 LANGUAGE sql
