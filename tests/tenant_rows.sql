@@ -25,7 +25,7 @@ BEGIN
 
     -- auth
     INSERT INTO auth.api_keys (id, org_id, name, key_hash, key_prefix, service_id)
-    VALUES (tap.id('key of ' || o), org, 'seeded', digest, 'cv_live_' || o, service);
+    VALUES (tap.id('key of ' || o), org, 'seeded', digest, 'cv_live_' || o || '-', service);
     INSERT INTO auth.api_key_rate_buckets (org_id, api_key_id, window_start)
     VALUES (org, tap.id('key of ' || o), '2026-01-01 00:00+00');
     INSERT INTO auth.invitations (id, org_id, code_hash) VALUES (tap.id('invitation of ' || o), org, digest);
