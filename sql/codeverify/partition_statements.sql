@@ -1,31 +1,18 @@
 -- The statements that a new partition takes: what LIKE and ATTACH do not bring is found at the table and at its latest partition.
 
-CREATE FUNCTION codeverify.find_sibling(parent regclass, besides regclass)
-RETURNS regclass
-LANGUAGE sql
-STABLE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-    -- The latest, DEFAULT when it is the only one.
-    SELECT l.partition
-    FROM codeverify.list_set_partitions(parent) AS l
-    JOIN pg_catalog.pg_class AS c ON c.oid = l.partition
-    WHERE l.partition IS DISTINCT FROM besides
-      AND c.relkind = 'r'
-    ORDER BY l.is_default, l.lower_bound DESC
-    LIMIT 1
-$function$;
 COMMENT ON FUNCTION codeverify.find_sibling(regclass, regclass) IS
-    'The partition of a set that a new one takes after in what the table itself does not have.';
+    'The partition of a set that a new one takes after in what the table itself does not have: the latest but the one named, DEFAULT when there is no other.';
 GRANT EXECUTE ON FUNCTION codeverify.find_sibling(regclass, regclass) TO codeverify_admin;
 
 CREATE FUNCTION codeverify.plan_partition(
     parent regclass,
+    sibling regclass,
     lower_bound timestamptz,
     upper_bound timestamptz,
     period text)
 RETURNS TABLE (
     partition text,
+    partition_name text,
     default_partition oid,
     key_column text,
     key_type regtype,
@@ -35,6 +22,7 @@ LANGUAGE plpgsql
 STABLE
 ROWS 1
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
     -- Bounds are UTC midnights whatever the session's time zone is.
@@ -84,9 +72,10 @@ BEGIN
     THEN
         bound_format := 'YYYY-MM-DD 00:00:00+00';
     END IF;
-    parameters := codeverify.list_storage_parameters(codeverify.find_sibling(parent, NULL));
+    parameters := codeverify.list_storage_parameters(sibling);
 
     partition := pg_catalog.format('%I.%I', target.nspname, table_name);
+    partition_name := table_name;
     default_partition := nullif(target.partdefid, 0);
     key_column := target.attname;
     key_type := target.atttypid;
@@ -101,20 +90,20 @@ BEGIN
     RETURN NEXT;
 END
 $function$;
-COMMENT ON FUNCTION codeverify.plan_partition(regclass, timestamptz, timestamptz, text) IS
-    'Name and statements for a new partition between two times: <table>_2026_01 for a whole month, and otherwise <table>_2026_01_31 after its first day. Raises duplicate_table when another table has the name.';
+COMMENT ON FUNCTION codeverify.plan_partition(regclass, regclass, timestamptz, timestamptz, text) IS
+    'Name and statements for a new partition between two times, with the storage parameters of a sibling: <table>_2026_01 for a whole month, and otherwise <table>_2026_01_31 after its first day. Raises duplicate_table when another table has the name.';
 
-CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass)
+CREATE FUNCTION codeverify.list_finishing_statements(parent regclass, partition regclass, sibling regclass)
 RETURNS TABLE (statement text, needs_codeverify boolean)
 LANGUAGE plpgsql
 STABLE
 ROWS 20
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
 DECLARE
     -- @plpgsql_check_options: security_warnings = off
     -- Nothing is executed here; names and values are quoted where the statements are put together.
-    sibling regclass := codeverify.find_sibling(parent, partition);
     is_ours boolean := (
         SELECT pg_catalog.pg_get_userbyid(c.relowner) = 'codeverify_owner' FROM pg_catalog.pg_class AS c WHERE c.oid = parent);
 BEGIN
@@ -223,6 +212,6 @@ BEGIN
             AND o.tgname = n.name);
 END
 $function$;
-COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) IS
-    'What makes a new partition like the others of its set, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
-GRANT EXECUTE ON FUNCTION codeverify.list_finishing_statements(regclass, regclass) TO codeverify_admin;
+COMMENT ON FUNCTION codeverify.list_finishing_statements(regclass, regclass, regclass) IS
+    'What makes a new partition like the others of its set, of which one is the sibling, once it is attached: grants, row security and policies, statistics targets, replica identity, comment, and the triggers for statements. needs_codeverify marks what codeverify_owner does instead of the table''s owner.';
+GRANT EXECUTE ON FUNCTION codeverify.list_finishing_statements(regclass, regclass, regclass) TO codeverify_admin;

@@ -285,7 +285,8 @@ BEGIN
             EXECUTE pg_catalog.format(
                 'ALTER TABLE %s OWNER TO %I', successor, pg_catalog.pg_get_userbyid(relation.relowner));
             FOR statement IN
-                SELECT f.statement FROM codeverify.list_finishing_statements(target, successor) AS f
+                SELECT f.statement
+                FROM codeverify.list_finishing_statements(target, successor, codeverify.find_sibling(target, successor)) AS f
             LOOP
                 EXECUTE statement;
             END LOOP;

@@ -1,4 +1,7 @@
 -- The statements that give a table what another one has: what neither LIKE nor ATTACH brings.
+--
+-- In PL/pgSQL, which keeps the plans of its queries, where an SQL function is planned whenever it is called; and planned
+-- for any table, since all of them are looked up in the catalog by the same indexes.
 
 CREATE FUNCTION codeverify.name_like_sibling(object_name name, sibling_name name, new_name name)
 RETURNS name
@@ -19,24 +22,29 @@ GRANT EXECUTE ON FUNCTION codeverify.name_like_sibling(name, name, name) TO code
 
 CREATE FUNCTION codeverify.replica_identity_clause(relation regclass)
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
-    SELECT 'REPLICA IDENTITY ' || CASE c.relreplident
-        WHEN 'f' THEN 'FULL'
-        WHEN 'n' THEN 'NOTHING'
-        WHEN 'i' THEN coalesce(
-            'USING INDEX ' || (
-                SELECT pg_catalog.quote_ident(x.relname)
-                FROM pg_catalog.pg_index AS i
-                JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
-                WHERE i.indrelid = c.oid AND i.indisreplident),
-            'DEFAULT')
-        ELSE 'DEFAULT'
-    END
-    FROM pg_catalog.pg_class AS c
-    WHERE c.oid = relation
+BEGIN
+    RETURN (
+        SELECT 'REPLICA IDENTITY ' || CASE c.relreplident
+            WHEN 'f' THEN 'FULL'
+            WHEN 'n' THEN 'NOTHING'
+            WHEN 'i' THEN coalesce(
+                'USING INDEX ' || (
+                    SELECT pg_catalog.quote_ident(x.relname)
+                    FROM pg_catalog.pg_index AS i
+                    JOIN pg_catalog.pg_class AS x ON x.oid = i.indexrelid
+                    WHERE i.indrelid = c.oid AND i.indisreplident),
+                'DEFAULT')
+            ELSE 'DEFAULT'
+        END
+        FROM pg_catalog.pg_class AS c
+        WHERE c.oid = relation
+    );
+END
 $function$;
 COMMENT ON FUNCTION codeverify.replica_identity_clause(regclass) IS
     'The replica identity that a table has, as ALTER TABLE takes it.';
@@ -44,35 +52,43 @@ GRANT EXECUTE ON FUNCTION codeverify.replica_identity_clause(regclass) TO codeve
 
 CREATE FUNCTION codeverify.list_storage_parameters(relation regclass)
 RETURNS text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
-    SELECT pg_catalog.string_agg(
-        pg_catalog.format('%s = %L', o.prefix || pg_catalog.split_part(o.option, '=', 1),
-                          pg_catalog.substr(o.option, pg_catalog.strpos(o.option, '=') + 1)),
-        ', ' ORDER BY o.prefix, o.option)
-    FROM (
-        SELECT '' AS prefix, pg_catalog.unnest(c.reloptions) AS option
-        FROM pg_catalog.pg_class AS c
-        WHERE c.oid = relation
-        UNION ALL
-        SELECT 'toast.', pg_catalog.unnest(t.reloptions)
-        FROM pg_catalog.pg_class AS c
-        JOIN pg_catalog.pg_class AS t ON t.oid = c.reltoastrelid
-        WHERE c.oid = relation
-    ) AS o
+BEGIN
+    RETURN (
+        SELECT pg_catalog.string_agg(
+            pg_catalog.format('%s = %L', o.prefix || pg_catalog.split_part(o.option, '=', 1),
+                              pg_catalog.substr(o.option, pg_catalog.strpos(o.option, '=') + 1)),
+            ', ' ORDER BY o.prefix, o.option)
+        FROM (
+            SELECT '' AS prefix, pg_catalog.unnest(c.reloptions) AS option
+            FROM pg_catalog.pg_class AS c
+            WHERE c.oid = relation
+            UNION ALL
+            SELECT 'toast.', pg_catalog.unnest(t.reloptions)
+            FROM pg_catalog.pg_class AS c
+            JOIN pg_catalog.pg_class AS t ON t.oid = c.reltoastrelid
+            WHERE c.oid = relation
+        ) AS o
+    );
+END
 $function$;
 COMMENT ON FUNCTION codeverify.list_storage_parameters(regclass) IS
     'The storage parameters of a table and of its TOAST table, as WITH (...) takes them; NULL for none.';
 
 CREATE FUNCTION codeverify.list_grant_statements(source regclass, target regclass)
 RETURNS SETOF text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 ROWS 5
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
+BEGIN
+    RETURN QUERY
     -- What default privileges of the database or the owner have given comes first, and goes.
     SELECT s.statement
     FROM (
@@ -114,7 +130,8 @@ AS $function$
           AND p.grantee <> c.relowner
         GROUP BY g.name, p.is_grantable
     ) AS s
-    ORDER BY s.place
+    ORDER BY s.place;
+END
 $function$;
 COMMENT ON FUNCTION codeverify.list_grant_statements(regclass, regclass) IS
     'What gives a table the grants of another, and takes those that it has. Without another table (NULL) it gives none.';
@@ -122,12 +139,15 @@ GRANT EXECUTE ON FUNCTION codeverify.list_grant_statements(regclass, regclass) T
 
 CREATE FUNCTION codeverify.list_policy_statements(source regclass, target regclass, isolation_only boolean)
 RETURNS SETOF text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 SET quote_all_identifiers = off
 AS $function$
+BEGIN
+    RETURN QUERY
     SELECT pg_catalog.format('ALTER TABLE %s %s ROW LEVEL SECURITY', target, o.option)
     FROM pg_catalog.pg_class AS c
     CROSS JOIN LATERAL (VALUES ('ENABLE', c.relrowsecurity), ('FORCE', c.relforcerowsecurity)) AS o (option, is_on)
@@ -168,7 +188,8 @@ AS $function$
           SELECT
           FROM pg_catalog.pg_policy AS o
           WHERE o.polrelid = target
-            AND o.polname = n.name)
+            AND o.polname = n.name);
+END
 $function$;
 COMMENT ON FUNCTION codeverify.list_policy_statements(regclass, regclass, boolean) IS
     'What gives a table the row security and the policies of another, or of these only the one that isolates by organization. Policies that it has are left out.';
@@ -176,11 +197,14 @@ GRANT EXECUTE ON FUNCTION codeverify.list_policy_statements(regclass, regclass, 
 
 CREATE FUNCTION codeverify.list_capture_statements(source regclass, target regclass)
 RETURNS SETOF text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 ROWS 8
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
+BEGIN
+    RETURN QUERY
     -- Their arguments name columns with the numbers that they have in the table.
     SELECT s.statement
     FROM pg_catalog.pg_trigger AS g
@@ -215,7 +239,8 @@ AS $function$
         WHERE d.description IS NOT NULL
     ) AS s (statement)
     WHERE g.tgrelid = source
-      AND g.tgfoid = 'audits.record_changes()'::regprocedure
+      AND g.tgfoid = 'audits.record_changes()'::regprocedure;
+END
 $function$;
 COMMENT ON FUNCTION codeverify.list_capture_statements(regclass, regclass) IS
     'What tracks a table as another is tracked: the triggers of audits.track(), for the same columns by name.';
@@ -223,11 +248,14 @@ GRANT EXECUTE ON FUNCTION codeverify.list_capture_statements(regclass, regclass)
 
 CREATE FUNCTION codeverify.list_statistics_statements(source regclass, target regclass)
 RETURNS SETOF text
-LANGUAGE sql
+LANGUAGE plpgsql
 STABLE
 ROWS 10
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
 AS $function$
+BEGIN
+    RETURN QUERY
     SELECT pg_catalog.format('ALTER TABLE %s ALTER COLUMN %I SET STATISTICS %s', target, o.attname, o.attstattarget)
     FROM pg_catalog.pg_attribute AS o
     JOIN pg_catalog.pg_attribute AS a ON a.attrelid = target AND a.attname = o.attname
@@ -235,7 +263,8 @@ AS $function$
       AND o.attnum > 0
       AND NOT o.attisdropped
       AND o.attstattarget >= 0
-      AND a.attstattarget <> o.attstattarget
+      AND a.attstattarget <> o.attstattarget;
+END
 $function$;
 COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
     'What gives the columns of a table the statistics targets that they have in another.';

@@ -43,7 +43,11 @@ extension_sql_file!(
 extension_sql_file!(
     "../../../sql/codeverify/partition_statements.sql",
     name = "codeverify_partition_statements",
-    requires = ["codeverify_partition_sets", "codeverify_table_copies"]
+    requires = [
+        find_sibling,
+        "codeverify_partition_sets",
+        "codeverify_table_copies"
+    ]
 );
 extension_sql_file!(
     "../../../sql/codeverify/partition_making.sql",
@@ -225,6 +229,14 @@ fn parse(period: &str) -> Result<Period, Error> {
     Period::parse(period).ok_or_else(|| Error::NotAPeriod {
         period: period.to_owned(),
     })
+}
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.find_sibling(parent regclass, besides regclass) RETURNS regclass \
+           STABLE PARALLEL SAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn find_sibling(parent: Option<pg_sys::Oid>, besides: Option<pg_sys::Oid>) -> Option<pg_sys::Oid> {
+    bounds::find_sibling(&bounds::list(parent?)?, besides)
 }
 
 #[pg_extern(sql = "CREATE FUNCTION codeverify.make_partition( \
