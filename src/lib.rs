@@ -23,10 +23,7 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!("../sql/codeverify/reports.sql", name = "codeverify_reports");
-pgrx::extension_sql_file!(
-    "../sql/codeverify/metric_refreshes.sql",
-    name = "codeverify_metric_refreshes"
-);
+pgrx::extension_sql_file!("../sql/codeverify/metrics.sql", name = "codeverify_metrics");
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"
@@ -96,7 +93,11 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
-pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
+pgrx::extension_sql_file!(
+    "../sql/providers/usage.sql",
+    name = "providers_usage",
+    requires = ["codeverify_metrics"]
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
