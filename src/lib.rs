@@ -48,6 +48,11 @@ pgrx::extension_sql_file!(
     requires = ["codeverify_clock", "codeverify_partition_sets"]
 );
 pgrx::extension_sql_file!(
+    "../sql/codeverify/retirement.sql",
+    name = "codeverify_retirement",
+    requires = ["codeverify_retention"]
+);
+pgrx::extension_sql_file!(
     "../sql/telemetry/code_events.sql",
     name = "telemetry_code_events"
 );

@@ -160,8 +160,8 @@ BEGIN
         (id, partition_name, from_ts, until_ts, entries, segments, bytes_before, bytes_after, root, entry_id)
     VALUES (tap.id('archive of ' || o), 'audit_log_1999_12', '1999-12-01', '2000-01-01', 1, 1, 1, 1, sha256(''), 1);
     INSERT INTO audits.archive_segments
-        (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures)
-    VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
+        (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, min_id, max_id, signatures)
+    VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', 1, 1, sha256(''));
     INSERT INTO codeverify.packed_segments
         (org_id, relation, period_start, period_end, min_ts, max_ts, row_count, columns, content)
     VALUES (org, 'telemetry.code_events', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');
