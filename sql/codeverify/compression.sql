@@ -36,7 +36,8 @@ AS $function$
 DECLARE
     -- A partition that somebody writes to or reads is left for later, and so are these many at most in a step.
     attempts constant int := 3;
-    parent constant regclass := pg_catalog.to_regclass(target);
+    -- Not to_regclass(), which takes rights on the schema.
+    parent constant regclass := (SELECT s.parent FROM codeverify.list_partition_sets() AS s WHERE s.parent::text = target);
     cutoff timestamptz;
     candidate record;
     oldest record;
