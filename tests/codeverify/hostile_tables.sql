@@ -113,8 +113,8 @@ SELECT codeverify.configure_partitions('app.lines', compress_after => '60 days')
 SELECT tap.witnesses() \g /dev/null
 SELECT bag_eq(
     $$SELECT action FROM codeverify.maintain('compression') WHERE target = 'app.lines'$$,
-    $$VALUES ('packed'), ('dropped')$$,
-    'a month is packed and dropped');
+    $$VALUES ('packed'), ('emptied'), ('dropped')$$,
+    'a month is packed, emptied and dropped');
 SELECT is(tap.witnesses(), 'as the owner', 'as the owner');
 SELECT is((SELECT count(*) FROM codeverify.read_all_packed('app.lines')), 31::bigint, 'with rows that the owner does not see');
 INSERT INTO app.lines VALUES ('2026-03-05 00:00+00', 'green', 'late');
