@@ -337,10 +337,14 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
+    IF codeverify.scan_row_state(partition) <> 'free' THEN
+        RETURN false;
+    END IF;
     PERFORM codeverify.run_in_time(
         parent,
         ARRAY[pg_catalog.format('LOCK TABLE ONLY %s IN ACCESS EXCLUSIVE MODE', partition)],
         pg_catalog.clock_timestamp() + interval '300 ms');
+    -- A row may have come while it waited.
     IF codeverify.scan_row_state(partition) <> 'free' THEN
         RETURN false;
     END IF;
