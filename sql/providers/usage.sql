@@ -162,8 +162,8 @@ BEGIN
       AND c.date = k.date
       AND c.user_id = k.user_id;
 
-    -- Packing and retention empty partitions for everybody at once, also for a snapshot that sees neither their segments nor
-    -- that they are retired. So the snapshot below is taken when that is over or has to wait.
+    -- Retention takes partitions away from everybody at once, also from a snapshot that does not see that they are retired. So
+    -- the snapshot below is taken when that is over or has to wait.
     LOCK TABLE providers.usage_tracking IN ACCESS SHARE MODE;
 
     -- A statement of its own, whose snapshot is later than that of the one before: all that the notes are about is seen.
