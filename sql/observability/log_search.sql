@@ -86,7 +86,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION observability.hold_logs(timestamptz, timestamptz) IS
-    'Keeps what observability.logs has from "since" on and before "until" from being packed until the transaction ends: a statement that waited for that instead would find the lines neither in the table, nor, with the snapshot from before, packed.';
+    'Keeps the partitions of observability.logs that have lines from "since" on and before "until" from leaving the table until the transaction ends, between when they are found and when they are read.';
 
 CREATE FUNCTION observability.find_logs(
     tenant uuid,
@@ -109,8 +109,8 @@ RETURNS TABLE (
     message text,
     meta_json jsonb)
 LANGUAGE plpgsql
--- What is read has to be locked before the snapshot is taken by which it is read.
-VOLATILE
+-- One snapshot for all of its statements: a day that is packed between two of them is found as rows or packed, once.
+STABLE
 ROWS 100
 SET search_path = pg_catalog, pg_temp
 -- A text search says of each word above 2 kB that it is none.
@@ -392,7 +392,7 @@ CREATE FUNCTION observability.count_logs(tenant uuid, since timestamptz, until t
 RETURNS TABLE (bucket timestamptz, level text, lines bigint)
 LANGUAGE plpgsql
 -- As observability.find_logs().
-VOLATILE
+STABLE
 ROWS 1000
 SET search_path = pg_catalog, pg_temp
 SET timezone = 'UTC'
