@@ -1,4 +1,5 @@
 -- Partitions that leave the ledger for an archive: nothing of them is lost, and what is changed there is told.
+\ir ../month_goes_on.sql
 BEGIN;
 SELECT plan(88);
 \ir ../two_tenants.sql

@@ -1,4 +1,5 @@
 -- Partitions are made ahead of the clock, in place of gaps, and for what DEFAULT holds.
+\ir ../month_goes_on.sql
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
