@@ -43,10 +43,6 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
 pgrx::extension_sql_file!(
-    "../sql/codeverify/upkeep_checks.sql",
-    name = "codeverify_upkeep_checks"
-);
-pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]

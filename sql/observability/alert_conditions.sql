@@ -128,7 +128,11 @@ BEGIN
             SELECT CASE WHEN by_repository OR only_repository IS NOT NULL THEN d.repo_id END AS repo_id,
                    CASE WHEN by_branch THEN d.details ->> 'branch' END AS branch,
                    CASE WHEN by_workflow THEN d.details ->> 'workflow' END AS workflow,
-                   count(*) AS runs
+                   -- Another delivery of the same attempt is no other failure.
+                   count(DISTINCT (
+                       d.repo_id,
+                       coalesce(d.details ->> 'run_id', d.id::text),
+                       coalesce(d.details ->> 'attempt', '1'))) AS runs
             FROM integrations.inbound_deliveries AS d
             LEFT JOIN scm.repositories AS r ON r.org_id = tenant AND r.id = d.repo_id
             WHERE d.org_id = tenant
