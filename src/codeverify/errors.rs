@@ -63,6 +63,8 @@ pub enum Error {
     EntryExists { lane: i32, seq: i64 },
     #[error("action \"{action}\" is reserved")]
     ReservedAction { action: String },
+    #[error("entity \"{entity}\" is reserved in the platform's ledger")]
+    ReservedEntity { entity: String },
     #[error("the entry would go to the ledger of another organization")]
     AnotherLedger,
     #[error("the entry names another user than the one in context")]
@@ -281,7 +283,7 @@ impl Error {
             | Error::EntryExists { .. }
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
-            Error::ReservedAction { .. } => "VC052",
+            Error::ReservedAction { .. } | Error::ReservedEntity { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NotACaptureTrigger => "VC054",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
@@ -340,6 +342,7 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::ReservedEntity { .. } => Some("What the platform's ledger says of the ledger itself is written by its own functions.".into()),
             Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
             Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
             Error::NotArchivable { reason, .. } => Some(reason.clone()),
@@ -419,6 +422,7 @@ impl Error {
             Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
             Error::EntryExists { .. } => "Restore into a ledger that does not have the entry.".into(),
             Error::ReservedAction { .. } => "Choose another name, such as project.renamed.".into(),
+            Error::ReservedEntity { .. } => "Choose another name, one that does not begin with audits.".into(),
             Error::AnotherLedger => "Leave org_id out, or act for that organization.".into(),
             Error::AnotherActor => "Leave actor_id out: the entry is signed by the user in context.".into(),
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
