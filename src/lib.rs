@@ -80,8 +80,8 @@ pgrx::extension_sql_file!(
     requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!(
-    "../sql/observability/log_search.sql",
-    name = "observability_log_search"
+    "../sql/observability/log_volume.sql",
+    name = "observability_log_volume"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");

@@ -141,6 +141,10 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("packed segment {segment} is damaged")]
     SegmentDamaged { segment: String, problem: String },
+    #[error("\"{level}\" is not a level")]
+    UnknownLevel { level: String },
+    #[error("the search stopped after {limit} lines that no index has the words or values of")]
+    SearchCut { limit: i64, time: String, id: i64 },
     #[error("{partition} cannot be packed")]
     NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
@@ -307,6 +311,8 @@ impl Error {
             Error::NotForItsOwner { .. } => "VC093",
             Error::UnknownMaintenance { .. } => "VC095",
             Error::MaintenanceUnavailable { .. } => "VC096",
+            Error::UnknownLevel { .. } => "VC102",
+            Error::SearchCut { .. } => "VC103",
             Error::SegmentDamaged { .. } => "VC105",
             Error::NotPackable { .. } => "VC106",
             Error::InvalidInboundSecret { .. } => "VC115",
@@ -351,6 +357,7 @@ impl Error {
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
             Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::SearchCut { time, .. } => Some(format!("Lines before {time} were not looked at.")),
             Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
@@ -482,6 +489,12 @@ impl Error {
                 targets.join(", ")
             ),
             Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
+            Error::UnknownLevel { .. } => {
+                "Use one of trace, debug, info, warn, error and fatal.".into()
+            }
+            Error::SearchCut { id, .. } => {
+                format!("Go on with before_id => {id}, or narrow the search.")
+            }
             Error::SegmentDamaged { .. } => {
                 "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
             }

@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod caught;
+pub mod changes;
 pub mod deploy;
 pub mod doctor;
 pub mod encryption;
