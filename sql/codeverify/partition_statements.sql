@@ -339,7 +339,7 @@ AS $function$
       AND o.attnum > 0
       AND NOT o.attisdropped
       AND o.attstattarget >= 0
-      AND a.attstattarget <> o.attstattarget
+      AND a.attstattarget IS DISTINCT FROM o.attstattarget
 $function$;
 COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS
     'What gives the columns of a table the statistics targets that they have in another.';

@@ -42,8 +42,8 @@ SELECT is_empty(
           AND c.relkind = 'v'
           AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)
           AND NOT (c.reloptions = '{security_barrier=true}'
-                   AND pg_get_viewdef(c.oid) LIKE
-                       '%FROM %.stored\_% s%WHERE ((s.org_id = tenancy.current_org_id()) AND tenancy.has_permission(''read''::text));')
+                   AND pg_get_viewdef(c.oid) ~
+                       'FROM [a-z_]+\.stored_[a-z_]+ s\s+WHERE \(\((s\.)?org_id = tenancy\.current_org_id\(\)\) AND tenancy\.has_permission\(''read''::text\)\);$')
     $$,
     '1: these let no filter see another organization''s rows');
 
