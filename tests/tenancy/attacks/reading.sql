@@ -66,6 +66,8 @@ SELECT is_empty(
 RESET SESSION AUTHORIZATION;
 CREATE VIEW careless.filtered AS SELECT secret FROM careless.secrets WHERE org_id = tenancy.current_org_id();
 GRANT SELECT ON careless.filtered TO codeverify_tenant;
+-- Not analyzed, it passes for large enough to be read by an index, which would filter first.
+ANALYZE careless.secrets;
 CALL tap.act('owner', 'a');
 SELECT is((SELECT count(*) FROM careless.filtered WHERE attacker.tell(secret)), 1::bigint, '3: a view filters');
 SELECT is((SELECT string_agg(value, '' ORDER BY value) FROM attacker.loot), 'ab', '3: but tells a leaky function everything');
