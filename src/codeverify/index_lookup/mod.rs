@@ -9,7 +9,7 @@ mod remembered;
 
 use std::ffi::CStr;
 
-pub use remembered::Remembered;
+pub use remembered::{generation, oid_of, watch, Remembered};
 
 use pgrx::pg_sys;
 use uuid::Uuid;

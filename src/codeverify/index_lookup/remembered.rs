@@ -50,7 +50,7 @@ impl<const N: usize, const C: usize> Remembered<N, C> {
         // Opening it has heard what others have changed; from now on the lock keeps them.
         let known = self.remembered().or_else(|| {
             let generation = GENERATION.get();
-            watch(oid);
+            note(oid);
             let table = table.table();
             let known = Known {
                 generation,
@@ -73,15 +73,30 @@ impl<const N: usize, const C: usize> Remembered<N, C> {
     }
 
     fn oid(&self) -> pg_sys::Oid {
-        // SAFETY: catalog look-ups by 'static names; InvalidOid for what is missing.
-        unsafe {
-            let schema = pg_sys::get_namespace_oid(self.schema.as_ptr(), true);
-            pg_sys::get_relname_relid(self.table.as_ptr(), schema)
-        }
+        oid_of(self.schema, self.table)
     }
 }
 
-fn watch(oid: pg_sys::Oid) {
+/// A table; InvalidOid where it is not there.
+pub fn oid_of(schema: &'static CStr, table: &'static CStr) -> pg_sys::Oid {
+    // SAFETY: catalog look-ups by 'static names; InvalidOid for what is missing.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(table.as_ptr(), schema)
+    }
+}
+
+/// A number that changes when something was said to have changed about a table that is watched.
+pub fn generation() -> u64 {
+    GENERATION.get()
+}
+
+/// From now on, what is said about a table changes the number.
+pub fn watch(schema: &'static CStr, table: &'static CStr) {
+    note(oid_of(schema, table));
+}
+
+fn note(oid: pg_sys::Oid) {
     if !IS_WATCHING.replace(true) {
         // SAFETY: registered once for the life of the process, with a function that never fails.
         unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), Datum::null()) };
