@@ -134,6 +134,21 @@ def use_up(key, most, sessions):
     return sum(in_threads(sessions, session))
 
 
+def delete_a_key(test):
+    """One that another session uses again and again."""
+    key = make_key()
+    within_a_minute(3)
+    with support.connect(DATABASE) as client, support.connect(DATABASE) as other:
+        test.assertEqual(check(client, key, 100), (True, 99))
+        other.execute("BEGIN")
+        other.execute("DELETE FROM auth.api_keys WHERE id = %s", (key,))
+        test.assertEqual(check(client, key, 100), (True, 98), "not yet")
+        other.execute("ROLLBACK")
+        test.assertEqual(check(client, key, 100), (True, 97), "nothing is lost")
+        other.execute("DELETE FROM auth.api_keys WHERE id = %s", (key,))
+        test.assertEqual([check(client, key, 100) for _ in range(2)], [(False, 0)] * 2, "at once")
+
+
 class Preloaded(ByTheMinute):
     @classmethod
     def setUpClass(cls):
@@ -155,6 +170,9 @@ class Preloaded(ByTheMinute):
             self.assertEqual(check(connection, key, 5003, 4), (False, 3), "too much takes nothing")
             self.assertEqual(check(connection, key, 5003, 3), (True, 0))
             eventually(lambda: stored(connection, key) == 5003, "flushed")
+
+    def test_a_key_that_is_deleted_is_refused_at_once(self):
+        delete_a_key(self)
 
     def test_savepoints_keep_counts(self):
         key = make_key()
@@ -540,6 +558,9 @@ class NotPreloaded(ByTheMinute):
             self.assertEqual(check(connection, key, 3, 2), (True, 0))
         with support.connect(DATABASE) as connection:
             self.assertEqual(check(connection, key, 3), (False, 0))
+
+    def test_a_key_that_is_deleted_is_refused_at_once(self):
+        delete_a_key(self)
 
     def test_an_open_transaction_keeps_nobody_waiting(self):
         key = make_key()
