@@ -246,6 +246,7 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
     ("VC123", "no_such_report"),
+    ("VC145", "query_too_long"),
     ("VC150", "invalid_reencryption"),
     ("VC151", "table_lock_refused"),
 ];

@@ -1,6 +1,6 @@
 -- Partitions that leave the ledger for an archive: nothing of them is lost, and what is changed there is told.
 BEGIN;
-SELECT plan(85);
+SELECT plan(88);
 \ir ../two_tenants.sql
 
 -- The month that is under way ends now; what comes next goes to a partition of its own.
@@ -209,6 +209,23 @@ SELECT set_eq($$SELECT DISTINCT verdict FROM audits.verify_chain()$$, ARRAY['pru
 CALL tap.act(login => 'tap_admin');
 SELECT is(audits.verify(false) ->> 'verdict', 'intact', 'the ledger is intact');
 
+-- Archived entries keep their places in the tree.
+SELECT is_empty(
+    $$
+        SELECT b.id
+        FROM tap.before AS b,
+             LATERAL (SELECT audits.leaf_index(b.id) AS place, max(c.tree_size) AS size FROM audits.checkpoints AS c) AS l
+        WHERE b.id % 100 = 0
+          AND audits.verify_inclusion(
+              decode(b.signature, 'hex'), l.place, l.size, audits.inclusion_proof(l.place, l.size), audits.tree_root(l.size))
+              IS NOT TRUE
+    $$,
+    'leaf_index() finds them, in every ledger');
+CALL tap.act('viewer', 'a');
+SELECT is(
+    (SELECT count(audits.leaf_index(b.id)) FROM tap.before AS b WHERE b.action IN ('action 1', 'action 2', 'action 3')),
+    1::bigint, 'a tenant finds its own');
+
 -- The chain goes on.
 CALL tap.act('developer', 'a');
 SELECT lives_ok($$SELECT audits.append('project', 'project.renamed')$$, 'the ledger goes on');
@@ -306,6 +323,7 @@ SELECT throws_ok(
     $$SELECT audits.prune_archive(archive) FROM audits.list_archives()$$, 'VC058', NULL, 'once');
 SELECT is((SELECT pruned_by FROM audits.list_archives()), 'tap_admin', 'its record stays');
 SELECT is((SELECT count(*) FROM audits.read_archive(NULL, NULL)), 0::bigint, 'its rows are gone');
+SELECT is(audits.leaf_index((SELECT min(b.id) FROM tap.before AS b)), NULL, 'and with them their ids');
 SELECT set_eq(
     $$SELECT DISTINCT verdict FROM audits.verify_archives()$$, ARRAY['pruned'], 'and that is told as what it is');
 SELECT is(

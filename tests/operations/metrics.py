@@ -50,8 +50,8 @@ REFRESH = {
     "usage": "SELECT providers.refresh_usage_metrics(%s)",
 }
 STEP = {
-    "attribution": "SELECT * FROM telemetry.refresh_metrics_step('telemetry.repo_metrics')",
-    "usage": "SELECT * FROM providers.refresh_usage_step('providers.usage_metrics')",
+    "attribution": "SELECT * FROM codeverify.refresh_metrics_step('telemetry.repo_metrics')",
+    "usage": "SELECT * FROM codeverify.refresh_metrics_step('providers.usage_metrics')",
 }
 # As a computation by the function itself from nothing, too.
 TARGET = {"attribution": "telemetry.repo_metrics", "usage": "providers.usage_metrics"}

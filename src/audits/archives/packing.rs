@@ -447,7 +447,8 @@ fn store(
     let times = entries.iter().map(|entry| super::postgres_micros(entry.ts));
     let min_ts = times.clone().min().unwrap_or_default();
     let max_ts = times.max().unwrap_or_default();
-    let arguments: [DatumWithOid; 10] = [
+    let ids = entries.iter().map(|entry| entry.id);
+    let arguments: [DatumWithOid; 12] = [
         to_datum(packed.archive).into(),
         packed.segments.into(),
         org_id.map(to_datum).into(),
@@ -464,11 +465,14 @@ fn store(
         timestamptz(max_ts),
         signatures.concat().into(),
         content.into(),
+        ids.clone().min().into(),
+        ids.max().into(),
     ];
     update(
         "INSERT INTO audits.archive_segments \
-             (archive_id, place, org_id, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content) \
-         VALUES ($1, $2, $3, $4, $5, $6, octet_length($9) / 32, $7, $8, $9, $10)",
+             (archive_id, place, org_id, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content, \
+              min_id, max_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, octet_length($9) / 32, $7, $8, $9, $10, $11, $12)",
         &arguments,
         |_| Ok(()),
     );

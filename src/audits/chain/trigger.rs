@@ -6,7 +6,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
-use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
+use super::ledger::{find_archived_head, find_entry, is_same_partition, POSTGRES_EPOCH};
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
 use crate::audits::encoding::sql::or_raise;
@@ -81,15 +81,12 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         row.set(Column::Payload, sealed);
     }
 
-    let (lane, last) = lane::take_any(row.partition(), ledger);
-    let clock = now();
     let Some(given) = row.time(Column::Ts) else {
         raise(Error::LedgerColumns { column: "ts" })
     };
-    let ts = time::choose(given, clock, last.ts);
-    if !time::same_month(given, ts) {
-        raise(Error::LedgerColumns { column: "ts" });
-    }
+    let Some((lane, last, ts)) = take_place(row.partition(), ledger, given) else {
+        raise(Error::LedgerColumns { column: "ts" })
+    };
     let seq = last.seq + 1;
     let signature = hash(&row, lane, seq, last.signature, ts);
     lane::advance(row.partition(), ledger, lane, Head { seq, signature, ts });
@@ -100,6 +97,30 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     row.set(Column::Lane, Datum::from(lane));
     row.set(Column::Seq, Datum::from(seq));
     row.finish()
+}
+
+/// A lane, its last entry, and the time of the next. That time lies in the partition that `given`, the column's default,
+/// has sent the row to, which may have ended since; None for a `given` that is no default's.
+fn take_place(partition: Table, ledger: Ledger, given: i64) -> Option<(i32, Head, i64)> {
+    let (lane, last) = lane::take_any(partition, ledger);
+    let clock = now();
+    let fits = |ts: i64| ts == given || is_same_partition(given, ts);
+    let ts = time::choose(given, clock, last.ts);
+    if fits(ts) {
+        return Some((lane, last, ts));
+    }
+    // SAFETY: a look at this backend's own state.
+    let start = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let start = start.saturating_add(POSTGRES_EPOCH);
+    let earlier =
+        |last: Head| time::choose_earlier(given, clock, start, last.ts).filter(|ts| fits(*ts));
+    if let Some(ts) = earlier(last) {
+        return Some((lane, last, ts));
+    }
+    // The lane that it waited for has gone on to the next partition; a lane's times rise, so it goes to another.
+    time::choose_earlier(given, clock, start, i64::MIN)?;
+    let (lane, last) = lane::take_fitting(partition, ledger, |head| earlier(head).is_some())?;
+    Some((lane, last, earlier(last)?))
 }
 
 fn now() -> i64 {

@@ -172,16 +172,18 @@ impl Command {
     }
 
     fn find_outsiders(&self, moves: bool) -> Vec<Outsider> {
+        // An index is where its table is, so that those of the others need not be looked at.
         ask(
             "SELECT c.oid, n.nspname::text, c.relname::text \
              FROM pg_catalog.pg_class AS p \
              CROSS JOIN LATERAL pg_catalog.pg_partition_tree(p.oid) AS t \
-             LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = t.relid \
-             JOIN pg_catalog.pg_class AS c ON c.oid IN (t.relid, i.indexrelid) \
+             JOIN pg_catalog.pg_class AS o ON o.oid = t.relid \
+             LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = o.oid \
+             JOIN pg_catalog.pg_class AS c ON c.oid IN (o.oid, i.indexrelid) \
              JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
              WHERE p.relname = 'audit_log' \
                AND p.relnamespace = $1 \
-               AND c.relnamespace <> $1 \
+               AND o.relnamespace <> $1 \
              UNION ALL \
              SELECT c.oid, '', '' \
              FROM pg_catalog.pg_class AS c \
@@ -329,8 +331,17 @@ impl Command {
 /// The triggers for rows come with a partition, those for statements do not. During a restore the ledger has
 /// none yet, and the dump brings those of the partitions.
 fn guard_new_partitions() {
-    // Asked as the owner: whoever adds a partition to a table of their own has no rights here.
+    // Asked as the owner: whoever adds a partition to a table of their own has no rights here. Nearly always it is to
+    // another table, which is soon seen by going up from what the command has touched.
     let is_unguarded = ask(
+        "SELECT true \
+         FROM pg_catalog.pg_event_trigger_ddl_commands() AS d \
+         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+           AND pg_catalog.pg_partition_root(d.objid) = pg_catalog.to_regclass('audits.audit_log') \
+         LIMIT 1",
+        &[],
+        |rows| Ok(!rows.is_empty()),
+    ) && ask(
         "SELECT true \
          FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass('audits.audit_log')) AS t \
          WHERE audits.refuses_statements(t.parentrelid) \
