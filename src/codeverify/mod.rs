@@ -33,4 +33,5 @@ pub mod subtransaction;
 pub mod time;
 pub mod told;
 pub mod transaction;
+pub mod unlogged_statement;
 pub mod worker;
