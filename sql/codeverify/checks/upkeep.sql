@@ -164,7 +164,7 @@ AS $function$
                SELECT pg_catalog.string_agg(f.partition::text, ', ' ORDER BY f.partition::text)
                FROM codeverify.list_filled_defaults() AS f (partition)),
            'default partitions are empty',
-           'SELECT * FROM codeverify.maintain(''partitions''); rows of a far future stay until their time is near.'
+           'SELECT * FROM codeverify.maintain(''partitions''); rows of a far future stay until their time is near, and a few of a distant past until they are moved or deleted.'
     UNION ALL
     SELECT 'partitions', 'warning',
            (SELECT pg_catalog.string_agg(f.fault, ', ') FROM codeverify.list_set_faults() AS f (fault)),
