@@ -115,6 +115,7 @@ pub extern "C-unwind" fn _PG_init() {
     codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
+    tenancy::table_locks::install();
     audits::settings::define();
     auth::settings::define();
     auth::password_resets::settings::define();

@@ -35,6 +35,10 @@ pub enum Error {
     InvalidApiKeyRequest { problem: String },
     #[error("invalid invitation request: {problem}")]
     InvalidInvitationRequest { problem: String },
+    #[error("{table} must not be locked against others")]
+    TableLockRefused { table: String },
+    #[error("invalid change of the key: {problem}")]
+    InvalidReencryption { problem: &'static str },
     #[error("invalid rate limit: {problem}")]
     InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
@@ -249,6 +253,8 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC122", "invalid_attribution"),
     ("VC123", "no_such_report"),
     ("VC145", "query_too_long"),
+    ("VC150", "invalid_reencryption"),
+    ("VC151", "table_lock_refused"),
 ];
 
 impl Error {
@@ -305,6 +311,8 @@ impl Error {
             Error::TreeDamaged { .. } => "VC057",
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
+            Error::InvalidReencryption { .. } => "VC150",
+            Error::TableLockRefused { .. } => "VC151",
             Error::NoRandomness => "VC090",
             Error::InvalidIndexDefinition { .. } | Error::NotAPeriod { .. } => "VC091",
             Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
@@ -411,6 +419,12 @@ impl Error {
             }
             Error::InvalidInvitationRequest { .. } => {
                 "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
+            }
+            Error::InvalidReencryption { .. } => {
+                "Begin with SELECT * FROM codeverify.reencrypt_some(1000), and pass what it returns as reached on to the next call.".to_owned()
+            }
+            Error::TableLockRefused { .. } => {
+                "Lock rows with SELECT ... FOR UPDATE, or take an advisory lock. A superuser may set codeverify.refuse_table_locks to off.".to_owned()
             }
             Error::InvalidRateLimit { .. } => {
                 "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
