@@ -194,7 +194,6 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "codeverify/encryption.sql",
     "codeverify/clock.sql",
     "codeverify/reports.sql",
-    "codeverify/metric_refreshes.sql",
     "codeverify/table_owners.sql",
     "codeverify/metrics.sql",
     "codeverify/partition_sets.sql",
