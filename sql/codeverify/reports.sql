@@ -141,3 +141,28 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.refresh_report_step(text) IS
     'The step of the maintenance task reports: refreshes one.';
+
+CREATE FUNCTION codeverify.publish_report(stored regclass, shown regclass, description text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    part record;
+BEGIN
+    EXECUTE pg_catalog.format('COMMENT ON MATERIALIZED VIEW %s IS %L', stored, pg_catalog.format('What %s shows, of all organizations.', shown));
+    EXECUTE pg_catalog.format('COMMENT ON VIEW %s IS %L', shown, description);
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.refreshed_at IS %L', shown, 'When the report was last refreshed; NULL before the first time.');
+    FOR part IN
+        SELECT a.attname AS name, pg_catalog.col_description(stored, a.attnum) AS description
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = stored
+          AND a.attnum > 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', shown, part.name, part.description);
+    END LOOP;
+    EXECUTE pg_catalog.format('GRANT SELECT ON %s TO codeverify_tenant', shown);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.publish_report(regclass, regclass, text) IS
+    'For deployment: describes a report and the view in front of it, whose columns are the report''s and refreshed_at, and lets tenants read the view.';
