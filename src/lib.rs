@@ -80,8 +80,8 @@ pgrx::extension_sql_file!(
     requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!(
-    "../sql/observability/log_search.sql",
-    name = "observability_log_search"
+    "../sql/observability/log_volume.sql",
+    name = "observability_log_volume"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");
@@ -115,6 +115,7 @@ pub extern "C-unwind" fn _PG_init() {
     codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
+    tenancy::table_locks::install();
     audits::settings::define();
     auth::settings::define();
     auth::password_resets::settings::define();

@@ -253,6 +253,7 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "providers/packed_usage.sql",
     "observability/log_ingestion.sql",
     "observability/log_search.sql",
+    "observability/log_volume.sql",
     "audits/encoding.sql",
     "audits/append.sql",
     "audits/capture.sql",

@@ -278,7 +278,7 @@ SELECT set_eq(
 SELECT is_empty(
     $$SELECT table_name FROM tenancy.coverage WHERE schema_name = 'app' AND table_name LIKE 'rich_2030%' AND NOT (row_security AND forced AND restrictive_policy)$$,
     'isolation');
-SELECT is((SELECT attstattarget FROM pg_attribute WHERE attrelid = 'app.rich_2030_07'::regclass AND attname = 'later'), 0, 'statistics targets');
+SELECT is((SELECT attstattarget::int FROM pg_attribute WHERE attrelid = 'app.rich_2030_07'::regclass AND attname = 'later'), 0, 'statistics targets');
 SELECT set_eq(
     $$SELECT tgname::text, tgenabled FROM pg_trigger WHERE tgrelid = 'app.rich_2030_07'::regclass AND NOT tgisinternal$$,
     $$VALUES ('rich_refuse', 'O'::"char"), ('rich_2030_07_refuse_all', 'A'), ('codeverify_capture_insert', 'O'), ('codeverify_capture_update', 'O'), ('codeverify_capture_delete', 'O'), ('codeverify_capture_truncate', 'O')$$,

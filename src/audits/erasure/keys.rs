@@ -14,6 +14,7 @@ use crate::audits::authority::{is_acting, Deed};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{update, update_one};
+use crate::codeverify::server::local_transaction;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 /// The key of a subject, with its id.
@@ -97,8 +98,7 @@ fn bound(people: usize) -> Result<(), Error> {
 
 /// The people in question in this transaction; those of savepoints that were rolled back still count.
 fn with_locked<T>(work: impl FnOnce(&mut HashSet<Uuid>) -> T) -> T {
-    // SAFETY: the transaction's local id, which one that has no xid has too.
-    let transaction = unsafe { (*pg_sys::MyProc).lxid };
+    let transaction = local_transaction();
     LOCKED.with_borrow_mut(|(last, locked)| {
         if *last != transaction {
             *last = transaction;
