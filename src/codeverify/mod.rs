@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod caught;
+pub mod changes;
 pub mod deploy;
 pub mod doctor;
 pub mod encryption;
@@ -32,4 +33,5 @@ pub mod subtransaction;
 pub mod time;
 pub mod told;
 pub mod transaction;
+pub mod unlogged_statement;
 pub mod worker;
