@@ -175,13 +175,17 @@ FROM set_config('codeverify.ledger_key_file', '/etc/passwd', true);
 -- Server versions.
 SELECT is((SELECT string_agg(f, ' ') FROM codeverify.list_server_flaws(v.version) AS f), v.flaws, v.version::text)
 FROM (VALUES
-    (150002, 'CVE-2023-2455 CVE-2025-8713'),
-    (150003, 'CVE-2025-8713'),
+    (150002, 'CVE-2023-2455 CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150003, 'CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150008, 'CVE-2024-10976 CVE-2025-8713'),
+    (150009, 'CVE-2025-8713'),
     (150013, 'CVE-2025-8713'),
     (150014, NULL),
     (150020, NULL),
+    (160004, 'CVE-2024-10976 CVE-2025-8713'),
     (160009, 'CVE-2025-8713'),
     (160010, NULL),
+    (170000, 'CVE-2024-10976 CVE-2025-8713'),
     (170005, 'CVE-2025-8713'),
     (170006, NULL),
     (180000, NULL)
