@@ -9,7 +9,7 @@ mod remembered;
 
 use std::ffi::CStr;
 
-pub use remembered::Remembered;
+pub use remembered::{oid_of, Remembered};
 
 use pgrx::pg_sys;
 use uuid::Uuid;
