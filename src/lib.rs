@@ -43,10 +43,6 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
 pgrx::extension_sql_file!(
-    "../sql/codeverify/upkeep_checks.sql",
-    name = "codeverify_upkeep_checks"
-);
-pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]
@@ -84,8 +80,8 @@ pgrx::extension_sql_file!(
     requires = ["tenancy_functions"]
 );
 pgrx::extension_sql_file!(
-    "../sql/observability/log_search.sql",
-    name = "observability_log_search"
+    "../sql/observability/log_volume.sql",
+    name = "observability_log_volume"
 );
 pgrx::extension_sql_file!("../sql/audits/reading.sql", name = "audits_reading");
 pgrx::extension_sql_file!("../sql/auth/departures.sql", name = "auth_departures");

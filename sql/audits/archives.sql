@@ -131,6 +131,8 @@ RETURNS timestamptz
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
+-- The entry has the time as text, which verification compares.
+SET timezone = 'UTC'
 AS $function$
 DECLARE
     before timestamptz;

@@ -100,7 +100,7 @@ DECLARE
     parent regclass;
     set_action text;
     oldest record;
-    is_filled boolean;
+    state text;
     number bigint;
     ended timestamptz;
 BEGIN
@@ -125,9 +125,15 @@ BEGIN
                 PERFORM audits.archive_partition(oldest.partition);
                 action := 'archived';
             ELSE
-                is_filled := codeverify.read_as_owner_of(
-                    parent, pg_catalog.format('SELECT EXISTS (SELECT FROM %s)::text', oldest.partition))::boolean;
-                IF is_filled OR NOT codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
+                state := codeverify.find_row_state(parent, oldest.partition);
+                IF state = 'held' THEN
+                    action := 'waiting';
+                    detail := codeverify.describe_wait(oldest.name);
+                    more := false;
+                    RETURN NEXT;
+                    RETURN;
+                END IF;
+                IF state = 'filled' OR NOT codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
                     PERFORM codeverify.pack_partition(parent, oldest.partition);
                     action := 'archived';
                 ELSE

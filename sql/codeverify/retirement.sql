@@ -36,7 +36,6 @@ DECLARE
     locks text[];
     changes text[];
     deadline timestamptz;
-    is_filled boolean;
 BEGIN
     IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'partitions leave their table at READ COMMITTED only'
@@ -84,9 +83,8 @@ BEGIN
             deadline := pg_catalog.clock_timestamp() + patience;
             PERFORM codeverify.run_in_time(parent, locks, deadline);
             IF action = 'archive' THEN
-                is_filled := codeverify.read_as_owner_of(
-                    parent, pg_catalog.format('SELECT EXISTS (SELECT FROM %s)::text', partition))::boolean;
-                IF is_filled THEN
+                -- Not even for those whose snapshot is from before it was packed.
+                IF codeverify.find_row_state(parent, partition) <> 'free' THEN
                     RETURN false;
                 END IF;
             END IF;
@@ -112,7 +110,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION codeverify.retire_partition(regclass, regclass, text) IS
-    'Takes a partition away from its table: detach leaves it as a table of its own that nobody reads but its owner, drop deletes it, archive deletes it if it is empty, as it is once it has been packed, and returns false if it is not. Its locks are waited for shortly and repeatedly, and others pass in between. The partition is not made again. Raises lock_not_available after five attempts, VC091 for what is no partition of the table, and for the ledger.';
+    'Takes a partition away from its table: detach leaves it as a table of its own that nobody reads but its owner, drop deletes it, archive deletes it if it is empty for everybody, as it is some time after it has been packed, and returns false if it is not. Its locks are waited for shortly and repeatedly, and others pass in between. The partition is not made again. Raises lock_not_available after five attempts, VC091 for what is no partition of the table, and for the ledger.';
 
 CREATE FUNCTION codeverify.delete_retired_rows(parent regclass, batch int DEFAULT 10000)
 RETURNS bigint

@@ -263,7 +263,7 @@ BEGIN
       AND o.attnum > 0
       AND NOT o.attisdropped
       AND o.attstattarget >= 0
-      AND a.attstattarget <> o.attstattarget;
+      AND a.attstattarget IS DISTINCT FROM o.attstattarget;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.list_statistics_statements(regclass, regclass) IS

@@ -25,19 +25,35 @@ BEGIN
     -- Literal bounds, so that the partitions outside of the window are not even planned for.
     RETURN QUERY EXECUTE pg_catalog.format(
         $query$
-            SELECT pg_catalog.format(%L, coalesce(g.service_id::text, 'none'), coalesce(g.environment_id::text, 'none')),
+            SELECT pg_catalog.format(%1$L, coalesce(g.service_id::text, 'none'), coalesce(g.environment_id::text, 'none')),
                    g.service_id,
                    g.environment_id,
                    g.lines::numeric
             FROM (
-                SELECT %s AS service_id, %s AS environment_id, count(*) AS lines
-                FROM observability.logs AS l
-                WHERE l.org_id = %L
-                  AND l.level = ANY (%L)
-                  AND l.ts > %L
-                  AND l.ts <= %L
-                  %s
-                  %s
+                SELECT %2$s AS service_id, %3$s AS environment_id, count(*) AS lines
+                FROM (
+                    SELECT w.service_id, w.environment_id, w.ts, w.level
+                    FROM observability.logs AS w
+                    WHERE w.org_id = %4$L
+                      AND w.ts > %6$L
+                      AND w.ts <= %7$L
+                    UNION ALL
+                    -- Where lines are packed sooner than windows end.
+                    SELECT p.service_id, p.environment_id, p.ts, p.level
+                    FROM codeverify.packed_segments AS s
+                    CROSS JOIN LATERAL codeverify.segment_rows(s.id) AS p (
+                        service_id uuid, environment_id uuid, ts timestamptz, level text)
+                    WHERE s.org_id = %4$L
+                      AND s.relation = 'observability.logs'::regclass
+                      AND s.max_ts > %6$L
+                      AND s.min_ts <= %7$L
+                      AND coalesce(s.summary -> 'level' -> 'in' ?| %5$L, true)
+                ) AS l
+                WHERE l.level = ANY (%5$L)
+                  AND l.ts > %6$L
+                  AND l.ts <= %7$L
+                  %8$s
+                  %9$s
                 GROUP BY 1, 2
             ) AS g
         $query$,
@@ -62,7 +78,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION observability.count_errors(uuid, jsonb, timestamptz) IS
-    'What alert rules of type error_count observe: log lines of an organization in the window that ends with as_of, whose start does not belong to it, by service and environment as the complete parameters say.';
+    'What alert rules of type error_count observe: log lines of an organization, packed or not, in the window that ends with as_of, whose start does not belong to it, by service and environment as the complete parameters say.';
 
 CREATE FUNCTION observability.name_in_scope(name text)
 RETURNS text
@@ -112,7 +128,11 @@ BEGIN
             SELECT CASE WHEN by_repository OR only_repository IS NOT NULL THEN d.repo_id END AS repo_id,
                    CASE WHEN by_branch THEN d.details ->> 'branch' END AS branch,
                    CASE WHEN by_workflow THEN d.details ->> 'workflow' END AS workflow,
-                   count(*) AS runs
+                   -- Another delivery of the same attempt is no other failure.
+                   count(DISTINCT (
+                       d.repo_id,
+                       coalesce(d.details ->> 'run_id', d.id::text),
+                       coalesce(d.details ->> 'attempt', '1'))) AS runs
             FROM integrations.inbound_deliveries AS d
             LEFT JOIN scm.repositories AS r ON r.org_id = tenant AND r.id = d.repo_id
             WHERE d.org_id = tenant

@@ -67,6 +67,8 @@ pub enum Error {
     EntryExists { lane: i32, seq: i64 },
     #[error("action \"{action}\" is reserved")]
     ReservedAction { action: String },
+    #[error("entity \"{entity}\" is reserved in the platform's ledger")]
+    ReservedEntity { entity: String },
     #[error("the entry would go to the ledger of another organization")]
     AnotherLedger,
     #[error("the entry names another user than the one in context")]
@@ -143,6 +145,10 @@ pub enum Error {
     NoSuchUser { user_id: String },
     #[error("packed segment {segment} is damaged")]
     SegmentDamaged { segment: String, problem: String },
+    #[error("\"{level}\" is not a level")]
+    UnknownLevel { level: String },
+    #[error("the search stopped after {limit} lines that no index has the words or values of")]
+    SearchCut { limit: i64, time: String, id: i64 },
     #[error("{partition} cannot be packed")]
     NotPackable { partition: String, reason: String },
     #[error("the operating system gave no random bytes")]
@@ -287,7 +293,7 @@ impl Error {
             | Error::EntryExists { .. }
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
-            Error::ReservedAction { .. } => "VC052",
+            Error::ReservedAction { .. } | Error::ReservedEntity { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NotACaptureTrigger => "VC054",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
@@ -313,6 +319,8 @@ impl Error {
             Error::NotForItsOwner { .. } => "VC093",
             Error::UnknownMaintenance { .. } => "VC095",
             Error::MaintenanceUnavailable { .. } => "VC096",
+            Error::UnknownLevel { .. } => "VC102",
+            Error::SearchCut { .. } => "VC103",
             Error::SegmentDamaged { .. } => "VC105",
             Error::NotPackable { .. } => "VC106",
             Error::InvalidInboundSecret { .. } => "VC115",
@@ -348,6 +356,7 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::ReservedEntity { .. } => Some("What the platform's ledger says of the ledger itself is written by its own functions.".into()),
             Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
             Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
             Error::NotArchivable { reason, .. } => Some(reason.clone()),
@@ -356,6 +365,7 @@ impl Error {
             Error::NeedsReadCommitted { .. } => Some("An older snapshot might not see all that was committed.".into()),
             Error::PersonalField { problem } => Some(problem.clone()),
             Error::SegmentDamaged { problem, .. } => Some(format!("What is wrong: {problem}.")),
+            Error::SearchCut { time, .. } => Some(format!("Lines before {time} were not looked at.")),
             Error::NotPackable { reason, .. } => Some(reason.clone()),
             Error::NoSuchTree { current, .. } => Some(format!("At the last checkpoint it had {current}.")),
             Error::NoSuchLeaf { .. } => Some("Leaves are counted from 0.".into()),
@@ -433,6 +443,7 @@ impl Error {
             Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
             Error::EntryExists { .. } => "Restore into a ledger that does not have the entry.".into(),
             Error::ReservedAction { .. } => "Choose another name, such as project.renamed.".into(),
+            Error::ReservedEntity { .. } => "Choose another name, one that does not begin with audits.".into(),
             Error::AnotherLedger => "Leave org_id out, or act for that organization.".into(),
             Error::AnotherActor => "Leave actor_id out: the entry is signed by the user in context.".into(),
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),
@@ -492,6 +503,12 @@ impl Error {
                 targets.join(", ")
             ),
             Error::MaintenanceUnavailable { hint, .. } => (*hint).into(),
+            Error::UnknownLevel { .. } => {
+                "Use one of trace, debug, info, warn, error and fatal.".into()
+            }
+            Error::SearchCut { id, .. } => {
+                format!("Go on with before_id => {id}, or narrow the search.")
+            }
             Error::SegmentDamaged { .. } => {
                 "Restore the row of codeverify.packed_segments from a backup; SELECT * FROM codeverify.verify_packed() lists all that is damaged.".into()
             }

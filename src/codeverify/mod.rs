@@ -2,6 +2,7 @@
 
 pub mod background;
 pub mod caught;
+pub mod changes;
 pub mod deploy;
 pub mod doctor;
 pub mod encryption;
@@ -23,6 +24,7 @@ pub mod query;
 pub mod raise;
 pub mod reading;
 pub mod segment;
+pub mod server;
 pub mod settings;
 pub mod shared_memory;
 pub mod snapshot;

@@ -53,6 +53,27 @@ pub fn raise(error: Error) -> ! {
     unreachable!("an ERROR report does not return")
 }
 
+/// Tells the client of `error` as a warning, with its message, SQLSTATE, DETAIL and HINT, and goes on.
+pub fn warn(error: &Error) {
+    // SAFETY: reads and, below, puts back the head of a list of this single-threaded process.
+    let context = unsafe { pg_sys::error_context_stack };
+    set_code_of_next(pack_sqlstate(error.code()));
+    let mut report = ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_WARNING,
+        error.to_string(),
+        "codeverify",
+    )
+    .set_hint(error.hint());
+    if let Some(detail) = error.detail() {
+        report = report.set_detail(detail);
+    }
+    report.report(PgLogLevel::WARNING);
+    // Nobody has asked for it, when warnings go neither to the client nor into the log.
+    PENDING_CODE.take();
+    // SAFETY: as above; the callback has done its work.
+    unsafe { pg_sys::error_context_stack = context };
+}
+
 /// The code of an error that was raised and that the server has not seen: whoever has caught it takes it, or the
 /// next error would have it.
 pub(super) fn take_pending_code() -> Option<c_int> {

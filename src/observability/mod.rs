@@ -1,5 +1,6 @@
 //! Schema observability: logs, alerts and incidents.
 
 pub mod alerts;
+mod log_search;
 mod log_time;
 mod sql;

@@ -1,4 +1,5 @@
 -- Retention: partitions that are past it leave, oldest first, one a step; nothing else does.
+\ir ../month_goes_on.sql
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql

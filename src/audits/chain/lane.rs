@@ -13,6 +13,7 @@ use crate::audits::settings;
 use crate::codeverify::index_lookup::Table;
 use crate::codeverify::owner::{as_owner, has_role, OWNER_ROLE};
 use crate::codeverify::query::update;
+use crate::codeverify::server::backend_number;
 use crate::tenancy::sql::to_datum;
 
 /// Locks are in shared memory, some 6,400 of them by default and for all sessions. A transaction that needs
@@ -130,7 +131,7 @@ fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
 fn lock_any(ledger: Ledger) -> i32 {
     let may_have_all = ledger.is_some() || speaks_for_the_platform();
     let lanes = count_lanes(settings::lanes(), may_have_all);
-    // Backends are numbered from 1 without gaps, so that a few of them start at lanes of their own.
+    // Backends are numbered without gaps, so that a few of them start at lanes of their own.
     let first = backend_number().rem_euclid(lanes);
     if lock_table_instead() {
         return first;
@@ -163,18 +164,6 @@ fn speaks_for_the_platform() -> bool {
     [c"codeverify_service", c"codeverify_admin", OWNER_ROLE]
         .into_iter()
         .any(|trusted| has_role(role, trusted))
-}
-
-#[cfg(any(feature = "pg15", feature = "pg16"))]
-fn backend_number() -> i32 {
-    // SAFETY: set once when the backend starts.
-    unsafe { pg_sys::MyBackendId }
-}
-
-#[cfg(feature = "pg17")]
-fn backend_number() -> i32 {
-    // SAFETY: set once when the backend starts.
-    unsafe { pg_sys::MyProcNumber }
 }
 
 /// Past a number of lanes, locks the table against every other writer, which is one lock. Returns whether.

@@ -172,34 +172,47 @@ impl Command {
     }
 
     fn find_outsiders(&self, moves: bool) -> Vec<Outsider> {
-        // An index is where its table is, so that those of the others need not be looked at.
-        ask(
-            "SELECT c.oid, n.nspname::text, c.relname::text \
-             FROM pg_catalog.pg_class AS p \
-             CROSS JOIN LATERAL pg_catalog.pg_partition_tree(p.oid) AS t \
-             JOIN pg_catalog.pg_class AS o ON o.oid = t.relid \
-             LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = o.oid \
-             JOIN pg_catalog.pg_class AS c ON c.oid IN (o.oid, i.indexrelid) \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE p.relname = 'audit_log' \
-               AND p.relnamespace = $1 \
-               AND o.relnamespace <> $1 \
-             UNION ALL \
-             SELECT c.oid, '', '' \
-             FROM pg_catalog.pg_class AS c \
-             WHERE $2 AND c.relnamespace = $1",
-            &[self.schema.into(), moves.into()],
-            |rows| {
-                rows.map(|row| {
-                    Ok(Outsider {
-                        id: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
-                        schema: row.get(2)?.unwrap_or_default(),
-                        name: row.get(3)?.unwrap_or_default(),
-                    })
+        let read = |rows: SpiTupleTable| {
+            rows.map(|row| {
+                Ok(Outsider {
+                    id: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                    schema: row.get(2)?.unwrap_or_default(),
+                    name: row.get(3)?.unwrap_or_default(),
                 })
-                .collect()
-            },
-        )
+            })
+            .collect::<Result<Vec<_>, SpiError>>()
+        };
+        // Before every command of anybody. An index is where its table is, so that only those of tables that are
+        // elsewhere are looked at.
+        let mut outsiders = ask(
+            "WITH RECURSIVE family (id) AS ( \
+                 SELECT p.oid FROM pg_catalog.pg_class AS p WHERE p.relname = 'audit_log' AND p.relnamespace = $1 \
+                 UNION \
+                 SELECT i.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.id), \
+             elsewhere (id) AS MATERIALIZED ( \
+                 SELECT c.oid \
+                 FROM family AS f \
+                 JOIN pg_catalog.pg_class AS c ON c.oid = f.id \
+                 WHERE c.relnamespace <> $1) \
+             SELECT c.oid, n.nspname::text, c.relname::text \
+             FROM ( \
+                 SELECT e.id FROM elsewhere AS e \
+                 UNION ALL \
+                 SELECT i.indexrelid FROM elsewhere AS e JOIN pg_catalog.pg_index AS i ON i.indrelid = e.id \
+             ) AS o \
+             JOIN pg_catalog.pg_class AS c ON c.oid = o.id \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace",
+            &[self.schema.into()],
+            read,
+        );
+        if moves {
+            outsiders.extend(ask(
+                "SELECT c.oid, '', '' FROM pg_catalog.pg_class AS c WHERE c.relnamespace = $1",
+                &[self.schema.into()],
+                read,
+            ));
+        }
+        outsiders
     }
 
     /// What a clearance would take the ledger, or the extension with it, away by: a schema with functions of

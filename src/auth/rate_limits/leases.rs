@@ -11,7 +11,8 @@ use uuid::Uuid;
 use super::limit::Scope;
 use super::minute::{lease_size, start_of, Answer, Request};
 use super::stored::{load, Stored};
-use crate::codeverify::index_lookup::{generation, watch};
+use crate::codeverify::changes::{generation, watch};
+use crate::codeverify::index_lookup::oid_of;
 use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::own_transaction::{run, Unavailable};
 use crate::codeverify::time;
@@ -85,7 +86,7 @@ pub fn charge(api_key_id: Uuid, minute: u32, request: Request, scope: Scope) -> 
             return answer;
         }
     }
-    watch(c"auth", c"api_keys");
+    watch(oid_of(c"auth", c"api_keys"));
     let generation = generation();
     let stored = load(api_key_id, minute).filter(|stored| scope.covers(stored.org_id));
     let Some(stored) = stored else {

@@ -9,7 +9,7 @@ mod remembered;
 
 use std::ffi::CStr;
 
-pub use remembered::{generation, oid_of, watch, Remembered};
+pub use remembered::{oid_of, Remembered};
 
 use pgrx::pg_sys;
 use uuid::Uuid;

@@ -1,13 +1,13 @@
 //! Tables of the extension that are looked into at every authentication: what the catalogs say of them is kept
 //! until it changes.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::ffi::CStr;
 
 use pgrx::pg_sys;
-use pgrx::pg_sys::Datum;
 
 use super::{Key, Open, Path, Row};
+use crate::codeverify::changes::{generation, watch};
 
 /// A table, the first columns of one of its indexes, and the columns that are read.
 pub struct Remembered<const N: usize, const C: usize> {
@@ -28,13 +28,6 @@ pub struct Known<const N: usize, const C: usize> {
     columns: [i16; C],
 }
 
-thread_local! {
-    static GENERATION: Cell<u64> = const { Cell::new(0) };
-    static IS_WATCHING: Cell<bool> = const { Cell::new(false) };
-    /// The tables that are remembered, so that the temporary tables of others make nothing forgotten.
-    static WATCHED: RefCell<Vec<pg_sys::Oid>> = const { RefCell::new(Vec::new()) };
-}
-
 impl<const N: usize, const C: usize> Remembered<N, C> {
     /// The row with these values as it is committed now, or as this transaction has made it; `read` takes from it,
     /// given the numbers of the columns. None also when the table or its index is not there, as in the midst of
@@ -49,8 +42,8 @@ impl<const N: usize, const C: usize> Remembered<N, C> {
         let table = Open::with_lock(oid, pg_sys::AccessShareLock);
         // Opening it has heard what others have changed; from now on the lock keeps them.
         let known = self.remembered().or_else(|| {
-            let generation = GENERATION.get();
-            note(oid);
+            let generation = generation();
+            watch(oid);
             let table = table.table();
             let known = Known {
                 generation,
@@ -69,7 +62,7 @@ impl<const N: usize, const C: usize> Remembered<N, C> {
     fn remembered(&self) -> Option<Known<N, C>> {
         self.known
             .get()
-            .filter(|known| known.generation == GENERATION.get())
+            .filter(|known| known.generation == generation())
     }
 
     fn oid(&self) -> pg_sys::Oid {
@@ -83,40 +76,5 @@ pub fn oid_of(schema: &'static CStr, table: &'static CStr) -> pg_sys::Oid {
     unsafe {
         let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
         pg_sys::get_relname_relid(table.as_ptr(), schema)
-    }
-}
-
-/// A number that changes when something was said to have changed about a table that is watched.
-pub fn generation() -> u64 {
-    GENERATION.get()
-}
-
-/// From now on, what is said about a table changes the number.
-pub fn watch(schema: &'static CStr, table: &'static CStr) {
-    note(oid_of(schema, table));
-}
-
-fn note(oid: pg_sys::Oid) {
-    if !IS_WATCHING.replace(true) {
-        // SAFETY: registered once for the life of the process, with a function that never fails.
-        unsafe { pg_sys::CacheRegisterRelcacheCallback(Some(forget), Datum::null()) };
-    }
-    WATCHED.with_borrow_mut(|watched| {
-        if !watched.contains(&oid) {
-            watched.push(oid);
-        }
-    });
-}
-
-/// Called in the middle of anything, so it only counts.
-unsafe extern "C-unwind" fn forget(_argument: Datum, relation: pg_sys::Oid) {
-    let concerns_us = relation == pg_sys::InvalidOid
-        || WATCHED.with(|watched| {
-            watched
-                .try_borrow()
-                .map_or(true, |watched| watched.contains(&relation))
-        });
-    if concerns_us {
-        GENERATION.set(GENERATION.get().wrapping_add(1));
     }
 }

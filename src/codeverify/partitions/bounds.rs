@@ -25,15 +25,21 @@ pub fn list(parent: pg_sys::Oid) -> Option<Vec<Partition>> {
            AND a.atttypid IN ('pg_catalog.date'::pg_catalog.regtype, 'pg_catalog.timestamptz'::pg_catalog.regtype)",
         &[parent.into()],
     )?;
+    // SAFETY: it was just seen to be partitioned so.
+    Some(unsafe { list_by(parent, key_type == pg_sys::DATEOID) })
+}
+
+/// The same for a table that is known to be partitioned so, without asking the catalogs.
+///
+/// # Safety
+/// The table is partitioned by range of one column, a date or else a timestamptz.
+pub unsafe fn list_by(parent: pg_sys::Oid, is_date: bool) -> Vec<Partition> {
     // SAFETY: the relation is open and locked while its description is read; one that was dropped since is an error.
     unsafe {
         let relation = pg_sys::table_open(parent, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        let partitions = read(
-            pg_sys::RelationGetPartitionDesc(relation, true),
-            key_type == pg_sys::DATEOID,
-        );
+        let partitions = read(pg_sys::RelationGetPartitionDesc(relation, true), is_date);
         pg_sys::table_close(relation, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
-        Some(partitions)
+        partitions
     }
 }
 

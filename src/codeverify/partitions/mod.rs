@@ -1,6 +1,6 @@
 //! Partition sets: what SQL cannot do about them. `period` is pure; the others are glue.
 
-mod bounds;
+pub mod bounds;
 mod making;
 mod period;
 mod rows;

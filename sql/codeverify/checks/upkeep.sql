@@ -1,67 +1,34 @@
--- Checks of what has to be done again and again: maintenance, partitions, verification. Each works where the tables are
--- missing, as during a restore.
+-- Checks of what has to be done again and again: maintenance, partitions, indexes. Each works where the tables are missing, as
+-- during a restore.
 
-CREATE FUNCTION codeverify.list_role_faults()
-RETURNS SETOF text
-LANGUAGE sql
-STABLE
-ROWS 2
-SET search_path = pg_catalog, pg_temp
-AS $function$
-    SELECT CASE
-               WHEN r.oid IS NULL THEN pg_catalog.format('%s is missing', g.name)
-               WHEN r.rolcanlogin THEN pg_catalog.format('%s can log in', g.name)
-               WHEN r.rolsuper THEN pg_catalog.format('%s is a superuser', g.name)
-               WHEN r.rolbypassrls THEN pg_catalog.format('%s has BYPASSRLS', g.name)
-               WHEN g.name = 'codeverify_service' AND NOT pg_catalog.pg_has_role(r.oid, 'codeverify_tenant', 'USAGE')
-                   THEN 'codeverify_service is no member of codeverify_tenant'
-           END
-    FROM (VALUES
-        ('codeverify_admin'),
-        ('codeverify_service'),
-        ('codeverify_tenant'),
-        ('codeverify_ingest'),
-        ('codeverify_auditor')
-    ) AS g (name)
-    LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = g.name
-    WHERE r.oid IS NULL
-       OR r.rolcanlogin
-       OR r.rolsuper
-       OR r.rolbypassrls
-       OR g.name = 'codeverify_service' AND NOT pg_catalog.pg_has_role(r.oid, 'codeverify_tenant', 'USAGE')
-$function$;
-COMMENT ON FUNCTION codeverify.list_role_faults() IS
-    'Group roles of codeverify that are missing or may more than a group of logins should; codeverify_owner has checks of its own.';
-
-CREATE FUNCTION codeverify.find_chain_fault()
-RETURNS text
+CREATE FUNCTION codeverify.list_filled_defaults()
+RETURNS SETOF regclass
 LANGUAGE plpgsql
 STABLE
+ROWS 5
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    last record;
+    partition regclass;
+    is_filled boolean;
 BEGIN
-    IF pg_catalog.to_regclass('audits.verifications') IS NULL THEN
-        RETURN NULL;
-    END IF;
-    SELECT v.verdict, v.created_at, v.first_finding ->> 'verdict' AS finding
-    INTO last
-    FROM audits.verifications AS v
-    ORDER BY v.created_at DESC, v.id
-    LIMIT 1;
-    RETURN CASE
-        WHEN last.verdict = 'broken' THEN pg_catalog.format(
-            'the verification of %s found the ledger broken (%s)', pg_catalog.date_trunc('second', last.created_at), last.finding)
-        WHEN last.created_at IS NULL AND EXISTS (SELECT FROM audits.audit_log AS a WHERE a.ts < pg_catalog.now() - interval '7 days')
-            THEN 'the ledger was never verified'
-        WHEN last.created_at < pg_catalog.now() - interval '7 days' THEN pg_catalog.format(
-            'the ledger was last verified at %s', pg_catalog.date_trunc('second', last.created_at))
-    END;
+    FOR partition IN
+        SELECT p.partdefid
+        FROM pg_catalog.pg_partitioned_table AS p
+        JOIN pg_catalog.pg_class AS c ON c.oid = p.partdefid
+        JOIN pg_catalog.pg_roles AS r ON r.oid = c.relowner
+        WHERE r.rolname = 'codeverify_owner'
+        ORDER BY p.partrelid::regclass::text
+    LOOP
+        EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', partition) INTO is_filled;
+        IF is_filled THEN
+            RETURN NEXT partition;
+        END IF;
+    END LOOP;
 END
 $function$;
-COMMENT ON FUNCTION codeverify.find_chain_fault() IS
-    'What is wrong with the ledger''s chains as audits.verify() saw them last, or that it has not run for a week, in words; NULL when nothing is.';
+COMMENT ON FUNCTION codeverify.list_filled_defaults() IS
+    'Default partitions of codeverify that hold rows.';
 
 CREATE FUNCTION codeverify.find_maintenance_fault()
 RETURNS text
@@ -160,3 +127,46 @@ AS $function$
 $function$;
 COMMENT ON FUNCTION codeverify.list_invalid_indexes() IS
     'Indexes of codeverify that no query uses, because building them did not end.';
+
+CREATE FUNCTION codeverify.examine_upkeep()
+RETURNS TABLE (check_name text, severity text, fault text, fine text, hint text)
+LANGUAGE sql
+STABLE
+ROWS 6
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    SELECT 'default_partitions', 'warning',
+           'default partitions hold rows: ' || (
+               SELECT pg_catalog.string_agg(f.partition::text, ', ' ORDER BY f.partition::text)
+               FROM codeverify.list_filled_defaults() AS f (partition)),
+           'default partitions are empty',
+           'SELECT * FROM codeverify.maintain(''partitions''); rows of a far future stay until their time is near, and a few of a distant past until they are moved or deleted.'
+    UNION ALL
+    SELECT 'partitions', 'warning',
+           (SELECT pg_catalog.string_agg(f.fault, ', ') FROM codeverify.list_set_faults() AS f (fault)),
+           'every partition set reaches far enough ahead, and none is too large',
+           'SELECT * FROM codeverify.maintain(''partitions''); for too many, a retention or a longer period with codeverify.configure_partitions().'
+    UNION ALL
+    SELECT 'maintenance', 'warning',
+           codeverify.find_maintenance_fault(),
+           'codeverify.maintain() has run within a day',
+           'SELECT codeverify.schedule(); with pg_cron, or set codeverify.maintenance_interval where the library is preloaded.'
+    UNION ALL
+    SELECT 'maintenance_tasks', 'warning',
+           (SELECT pg_catalog.string_agg(f.failure, '; ') FROM codeverify.list_failing_tasks() AS f (failure)),
+           'no task failed when it was last tried',
+           'Mend what it tells of; SELECT * FROM codeverify.maintain(); tries again.'
+    UNION ALL
+    SELECT 'clock', 'error',
+           'codeverify.clock is set: maintenance takes it to be ' || nullif(pg_catalog.current_setting('codeverify.clock', true), ''),
+           'maintenance follows the real clock',
+           'ALTER SYSTEM RESET codeverify.clock; SELECT pg_reload_conf(); or RESET it where it was set: it is for tests.'
+    UNION ALL
+    SELECT 'invalid_indexes', 'warning',
+           'indexes that no query uses: ' || (
+               SELECT pg_catalog.string_agg(i.name, ', ') FROM codeverify.list_invalid_indexes() AS i (name)),
+           'every index is valid',
+           'REINDEX INDEX ...;'
+$function$;
+COMMENT ON FUNCTION codeverify.examine_upkeep() IS
+    'The checks of codeverify.doctor() of what has to be done again and again.';

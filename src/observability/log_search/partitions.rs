@@ -1,0 +1,151 @@
+//! The partitions of observability.logs: held against being packed, and what can be known of them.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ffi::c_char;
+use std::rc::Rc;
+
+use pgrx::pg_sys;
+
+use crate::codeverify::changes::{generation, watch};
+use crate::codeverify::partitions::bounds;
+use crate::codeverify::query::select;
+
+const SHARE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+
+/// Those that can have lines of a time.
+pub struct Held {
+    /// With their bounds.
+    pub partitions: Vec<(pg_sys::Oid, i64, i64)>,
+    /// DEFAULT, or the table itself where there is none.
+    pub other: pg_sys::Oid,
+}
+
+/// Locks what has lines from `since` on and before `until`, until the transaction ends, so that none of it leaves the
+/// table between when it is found and when it is read.
+pub fn hold(since: i64, until: i64) -> Held {
+    // SAFETY: catalog look-ups by 'static names.
+    let table = unsafe {
+        pg_sys::get_relname_relid(
+            c"logs".as_ptr(),
+            pg_sys::get_namespace_oid(c"observability".as_ptr(), false),
+        )
+    };
+    // SAFETY: With the lock none is dropped before it is locked itself. The table is partitioned by ts.
+    let all = unsafe {
+        pg_sys::LockRelationOid(table, SHARE);
+        bounds::list_by(table, false)
+    };
+    let mut held = Held {
+        partitions: Vec::with_capacity(all.len()),
+        other: table,
+    };
+    for partition in all {
+        match partition.bounds {
+            Some((lower, upper)) if lower < until && upper > since => {
+                held.partitions.push((partition.table, lower, upper));
+            }
+            Some(_) => continue,
+            None => held.other = partition.table,
+        }
+        // SAFETY: a lock on whatever has the number; what is gone is left out when it is read.
+        unsafe { pg_sys::LockRelationOid(partition.table, SHARE) };
+    }
+    held
+}
+
+/// What the catalogs say of a partition.
+pub struct Known {
+    /// Its name, quoted.
+    pub name: String,
+    /// Whether an index has the words of messages, or what is in metadata.
+    pub has_words: bool,
+    pub has_meta: bool,
+    /// Whether an index has the lines of an organization in the order of time.
+    pub is_ordered: bool,
+}
+
+/// None for what is gone.
+type All = HashMap<pg_sys::Oid, Option<Rc<Known>>>;
+
+thread_local! {
+    /// What is known at a generation.
+    static KNOWN: RefCell<(u64, All)> = RefCell::default();
+}
+
+/// What the catalogs say of a partition that is held; None when it is gone.
+pub fn know(partition: pg_sys::Oid) -> Option<Rc<Known>> {
+    let now = generation();
+    let known = KNOWN.with_borrow_mut(|(then, known)| {
+        if *then != now {
+            known.clear();
+            *then = now;
+        }
+        known.get(&partition).cloned()
+    });
+    known.unwrap_or_else(|| {
+        watch(partition);
+        let known = read(partition).map(Rc::new);
+        KNOWN.with_borrow_mut(|(_, all)| all.insert(partition, known.clone()));
+        known
+    })
+}
+
+fn read(partition: pg_sys::Oid) -> Option<Known> {
+    select(
+        "SELECT pg_catalog.format('%I.%I', n.nspname, t.relname), \
+                coalesce(pg_catalog.bool_or(i.words), false), \
+                coalesce(pg_catalog.bool_or(i.meta), false), \
+                coalesce(pg_catalog.bool_or(i.ordered), false) \
+         FROM pg_catalog.pg_class AS t \
+         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+         LEFT JOIN LATERAL ( \
+             SELECT CASE \
+                        WHEN m.amname = 'gin' AND i.indkey[0] = 0 \
+                        THEN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) \
+                             = 'to_tsvector(''simple''::regconfig, \"left\"(message, 100000))' \
+                    END AS words, \
+                    m.amname = 'gin' AND a.attname = 'meta_json' AS meta, \
+                    m.amname = 'btree' AND a.attname = 'org_id' AND b.attname = 'ts' AS ordered \
+             FROM pg_catalog.pg_index AS i \
+             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+             JOIN pg_catalog.pg_am AS m ON m.oid = c.relam \
+             LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+             LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[1] \
+             WHERE i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL \
+         ) AS i ON true \
+         WHERE t.oid = $1 \
+         GROUP BY n.nspname, t.relname",
+        &[partition.into()],
+        |rows| {
+            if rows.is_empty() {
+                return Ok(None);
+            }
+            let row = rows.first();
+            Ok(row.get::<String>(1)?.map(|name| Known {
+                name,
+                has_words: row.get(2).ok().flatten().unwrap_or(false),
+                has_meta: row.get(3).ok().flatten().unwrap_or(false),
+                is_ordered: row.get(4).ok().flatten().unwrap_or(false),
+            }))
+        },
+    )
+}
+
+/// Whether no line was ever stored in a partition that is held.
+pub fn is_empty(partition: pg_sys::Oid) -> bool {
+    // SAFETY: the relation is locked; it is closed again before its number of pages is used.
+    unsafe {
+        if pg_sys::get_rel_relkind(partition) != pg_sys::RELKIND_RELATION as c_char {
+            return false;
+        }
+        let relation = pg_sys::try_relation_open(partition, pg_sys::NoLock as pg_sys::LOCKMODE);
+        if relation.is_null() {
+            return true;
+        }
+        let pages =
+            pg_sys::RelationGetNumberOfBlocksInFork(relation, pg_sys::ForkNumber::MAIN_FORKNUM);
+        pg_sys::relation_close(relation, pg_sys::NoLock as pg_sys::LOCKMODE);
+        pages == 0
+    }
+}
