@@ -247,6 +247,8 @@ pub const INSTALLED: &[SqlFile] = sql_files![
     "observability/incidents.sql",
     "observability/packed_logs.sql",
     "codeverify/packing.sql",
+    "codeverify/partition_emptying.sql",
+    "codeverify/unpacking.sql",
     "codeverify/compression.sql",
     "codeverify/packed_reading.sql",
     "providers/packed_usage.sql",

@@ -119,6 +119,8 @@ VALUES
     ('maintenance_tasks', NULL, 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_error, last_error_at, failures) VALUES (''partitions'', ''tap.mine'', now(), ''no room'', now(), 1)', '^warning: partitions of tap.mine: no room'),
     ('partitions', NULL, 'SET LOCAL codeverify.clock = ''2031-01-01 00:00:00+00''', '^warning: .*observability.logs has partitions until'),
     ('partitions', NULL, 'CREATE TABLE tap.line (at timestamptz NOT NULL) PARTITION BY RANGE (at); DO $do$ BEGIN FOR d IN 0 .. 150 LOOP EXECUTE format(''CREATE TABLE tap.line_%s PARTITION OF tap.line FOR VALUES FROM (%L) TO (%L)'', d, date ''2031-01-01'' + d, date ''2031-01-02'' + d); END LOOP; END $do$; INSERT INTO codeverify.partition_sets (parent, period, premake) VALUES (''tap.line'', ''day'', 14)', '^warning: .*tap.line has 151 partitions'),
+    ('reports', format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner', current_database()), format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, codeverify_owner', current_database()), '^warning: .*telemetry.stored_events_by_week \(codeverify_owner may not make temporary tables\)'),
+    ('reports', format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner', current_database()), format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner; DROP INDEX telemetry.stored_events_by_week_org_id_repo_id_week_event_type_idx', current_database()), '^warning: readers wait while these are refreshed: telemetry.stored_events_by_week \(it has no unique index\) \*'),
     ('clock', NULL, 'SET LOCAL codeverify.clock = ''2030-01-01 00:00:00+00''', '^error: codeverify.clock is set.*2030'),
     ('invalid_indexes', NULL, 'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''observability.logs_pkey''::regclass', '^warning: .*observability.logs_pkey'),
     ('own_transactions', 'SET LOCAL codeverify.own_transactions = on', 'SET LOCAL codeverify.own_transactions = off', '^error: .*rolls back'),
@@ -173,13 +175,17 @@ FROM set_config('codeverify.ledger_key_file', '/etc/passwd', true);
 -- Server versions.
 SELECT is((SELECT string_agg(f, ' ') FROM codeverify.list_server_flaws(v.version) AS f), v.flaws, v.version::text)
 FROM (VALUES
-    (150002, 'CVE-2023-2455 CVE-2025-8713'),
-    (150003, 'CVE-2025-8713'),
+    (150002, 'CVE-2023-2455 CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150003, 'CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150008, 'CVE-2024-10976 CVE-2025-8713'),
+    (150009, 'CVE-2025-8713'),
     (150013, 'CVE-2025-8713'),
     (150014, NULL),
     (150020, NULL),
+    (160004, 'CVE-2024-10976 CVE-2025-8713'),
     (160009, 'CVE-2025-8713'),
     (160010, NULL),
+    (170000, 'CVE-2024-10976 CVE-2025-8713'),
     (170005, 'CVE-2025-8713'),
     (170006, NULL),
     (180000, NULL)
