@@ -55,7 +55,7 @@ DECLARE
     many constant int := 150;
     -- So far back every row gets its partition, and gaps are filled. What a collector with a wrong clock sends would
     -- make one for every day that it names, and then those in between; so further back only history gets some.
-    settled_back constant interval := CASE period WHEN 'day' THEN '31 days' WHEN 'week' THEN '26 weeks' ELSE '24 months' END;
+    settled_back constant interval := (CASE period WHEN 'day' THEN '31 days' WHEN 'week' THEN '26 weeks' ELSE '24 months' END)::interval;
     -- So many rows of one period are history.
     history constant int := 1000;
     -- Whatever the session's time zone and style of dates are.

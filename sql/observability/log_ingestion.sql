@@ -4,6 +4,9 @@ COMMENT ON FUNCTION observability.read_log_time(text) IS
 COMMENT ON FUNCTION observability.read_log_id(text) IS
     'A UUID in its usual form, with hyphens; NULL for any other text.';
 
+COMMENT ON FUNCTION observability.read_log_json(text) IS
+    'JSON text as jsonb; NULL for what is none or holds what a jsonb cannot: the character NUL, half a surrogate pair, a number without end.';
+
 CREATE FUNCTION observability.store_logs(
     tenant uuid,
     service_ids uuid[],
@@ -171,6 +174,43 @@ $function$;
 COMMENT ON FUNCTION observability.ingest_logs(jsonb) IS
     'Writes log lines into the organization in context, [{"service_id", "environment_id", "ts", "level", "message", "meta"}, ...], and returns how many landed. Only message must be there; ts is the time of the call and level info by default, a ts without an offset is UTC, other keys are ignored. A line that is not good (no object, a value of another type, an unknown level, service or environment, a ts more than a day ahead, a message above 1 MB) goes into observability.rejected_logs with the reason, and the others land. Takes the permission write. Raises VC100 when it is no array, VC011 without a context. Example: SELECT observability.ingest_logs(''[{"level": "warn", "message": "the queue is slow"}]'');';
 GRANT EXECUTE ON FUNCTION observability.ingest_logs(jsonb) TO codeverify_ingest, codeverify_service, codeverify_tenant;
+
+CREATE FUNCTION observability.ingest_logs(entries text)
+RETURNS bigint
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    tenant constant uuid := tenancy.require_permission('write');
+    readable jsonb := observability.read_log_json(entries);
+BEGIN
+    -- What is no array at all, or no JSON, is refused as jsonb is.
+    IF readable IS NOT NULL OR entries IS NULL OR pg_catalog.json_typeof(entries::json) <> 'array' THEN
+        RETURN observability.ingest_logs(coalesce(readable, entries::jsonb));
+    END IF;
+
+    WITH entry AS MATERIALIZED (
+        SELECT e.value::text AS value, observability.read_log_json(e.value::text) AS readable, e.place
+        FROM pg_catalog.json_array_elements(entries::json) WITH ORDINALITY AS e (value, place)
+    ),
+    rejecting AS (
+        INSERT INTO observability.rejected_logs (org_id, reason, entry)
+        SELECT tenant, 'invalid_json', pg_catalog."left"(e.value, 10000)
+        FROM entry AS e
+        WHERE e.readable IS NULL
+        ORDER BY e.place
+    )
+    SELECT pg_catalog.jsonb_agg(e.readable ORDER BY e.place)
+    INTO readable
+    FROM entry AS e
+    WHERE e.readable IS NOT NULL;
+    RETURN observability.ingest_logs(coalesce(readable, '[]'));
+END
+$function$;
+COMMENT ON FUNCTION observability.ingest_logs(text) IS
+    'The same for JSON text, which jsonb would refuse as a whole when it cannot hold one of the lines: with the character NUL, half a surrogate pair, or a number without end. Such a line goes into observability.rejected_logs too, with the reason invalid_json. Example: SELECT observability.ingest_logs(''[{"message": "the queue is slow"}]''::text);';
+GRANT EXECUTE ON FUNCTION observability.ingest_logs(text) TO codeverify_ingest, codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION observability.ingest_logs(
     service_id uuid[],

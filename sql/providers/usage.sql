@@ -126,19 +126,8 @@ BEGIN
     -- Whoever deletes them locks them first, too. One that is gone has taken its metrics with it, and none can be added.
     PERFORM FROM auth.users AS u WHERE u.id = ANY (users) ORDER BY u.id FOR KEY SHARE;
 
-<<<<<<< HEAD
-    -- Packing and retention empty partitions for everybody at once, also for a snapshot that sees neither their segments nor
-    -- that they are retired. So the snapshot below is taken when that is over or has to wait.
-=======
-    DELETE FROM providers.usage_changes AS c
-    USING ROWS FROM (pg_catalog.unnest(users), pg_catalog.unnest(dates)) AS k (user_id, date)
-    WHERE c.org_id = tenant
-      AND c.date = k.date
-      AND c.user_id = k.user_id;
-
     -- Retention takes partitions away from everybody at once, also from a snapshot that does not see that they are retired. So
     -- the snapshot below is taken when that is over or has to wait.
->>>>>>> h/packing
     LOCK TABLE providers.usage_tracking IN ACCESS SHARE MODE;
 
     -- A statement of its own, whose snapshot is taken with the locks held.

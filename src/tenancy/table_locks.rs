@@ -18,6 +18,21 @@ static IS_REFUSED: GucSetting<bool> = GucSetting::<bool>::new(true);
 
 static mut NEXT_HOOK: pg_sys::ProcessUtility_hook_type = None;
 
+extern "C-unwind" {
+    /// The server's own, and not pgrx's wrapper of it: an error on its way through that would lose an SQLSTATE that
+    /// is not one of the server's, in every DO and CALL of everybody.
+    fn standard_ProcessUtility(
+        statement: *mut pg_sys::PlannedStmt,
+        query: *const c_char,
+        read_only_tree: bool,
+        context: pg_sys::ProcessUtilityContext::Type,
+        parameters: pg_sys::ParamListInfo,
+        environment: *mut pg_sys::QueryEnvironment,
+        destination: *mut pg_sys::DestReceiver,
+        completion: *mut pg_sys::QueryCompletion,
+    );
+}
+
 /// To be called once, when the library is loaded.
 pub fn install() {
     GucRegistry::define_bool_guc(
@@ -35,9 +50,10 @@ pub fn install() {
     }
 }
 
+/// Every utility statement passes through here, so it is a frame that nothing has to be cleaned up in: errors of what comes
+/// next jump over it as they would over one in C.
 // The hook of the server has as many.
 #[allow(clippy::too_many_arguments)]
-#[pg_guard]
 unsafe extern "C-unwind" fn process_utility(
     statement: *mut pg_sys::PlannedStmt,
     query: *const c_char,
@@ -50,28 +66,28 @@ unsafe extern "C-unwind" fn process_utility(
 ) {
     // SAFETY: the server's own arguments, which go on as they are.
     unsafe {
-        let utility = (*statement).utilityStmt;
-        if pgrx::is_a(utility, pg_sys::NodeTag::T_LockStmt) && IS_REFUSED.get() {
-            check(&*utility.cast::<pg_sys::LockStmt>());
+        if (*(*statement).utilityStmt).type_ == pg_sys::NodeTag::T_LockStmt {
+            check_lock((*statement).utilityStmt.cast());
         }
-        macro_rules! go_on {
-            ($next:expr) => {
-                $next(
-                    statement,
-                    query,
-                    read_only_tree,
-                    context,
-                    parameters,
-                    environment,
-                    destination,
-                    completion,
-                )
-            };
-        }
-        match NEXT_HOOK {
-            Some(next) => go_on!(next),
-            None => go_on!(pg_sys::standard_ProcessUtility),
-        }
+        let next = NEXT_HOOK.unwrap_or(standard_ProcessUtility);
+        next(
+            statement,
+            query,
+            read_only_tree,
+            context,
+            parameters,
+            environment,
+            destination,
+            completion,
+        );
+    }
+}
+
+#[pg_guard]
+unsafe extern "C-unwind" fn check_lock(statement: *const pg_sys::LockStmt) {
+    if IS_REFUSED.get() {
+        // SAFETY: the server's own statement, about to be processed.
+        unsafe { check(&*statement) };
     }
 }
 

@@ -86,7 +86,7 @@ FROM (VALUES
     ($$UPDATE audits.audit_log_closed SET payload = '{"n": 1.0}' WHERE action = 'action 700'$$, 'signature is not the hash of the entry.'),
     ($$UPDATE audits.audit_log_closed SET actor_id = NULL WHERE action = 'action 701'$$, 'signature is not the hash of the entry.'),
     ($$UPDATE audits.audit_log_closed SET signature = repeat('0', 64) WHERE action = 'action 702'$$, 'prev_hash is not the signature of the entry before.'),
-    ($$UPDATE audits.audit_log_closed SET ts = ts - interval '1 day' WHERE action = 'action 703'$$, 'ts is not later than that of the entry before.'),
+    ($$UPDATE audits.audit_log_closed AS a SET ts = b.ts FROM audits.audit_log_closed AS b WHERE a.action = 'action 703' AND (b.org_id, b.lane, b.seq + 1) IS NOT DISTINCT FROM (a.org_id, a.lane, a.seq)$$, 'ts is not later than that of the entry before.'),
     ($$DELETE FROM audits.audit_log_closed WHERE seq = 5 AND org_id IS NULL$$, 'the next should be 5.'),
     ($$DELETE FROM audits.audit_log_closed WHERE seq = 1 AND org_id = tap.id('b')$$, 'the next should be 1.'),
     ($$UPDATE audits.audit_log_closed SET org_id = tap.id('a') WHERE seq = 1 AND org_id = tap.id('b')$$, 'the next should be 2.')

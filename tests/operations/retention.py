@@ -401,7 +401,8 @@ class Crash(unittest.TestCase):
                 support.value(connection, "SELECT count(*) FROM codeverify.list_set_partitions('observability.logs')"), partitions)
             self.assertIsNone(support.value(
                 connection, "SELECT retired_until FROM codeverify.partition_sets WHERE parent = 'observability.logs'::regclass"))
-            self.assertEqual([action for action, _ in retire(connection, "observability.logs")], ["dropped"])
+            # Another one, if a day has ended since.
+            self.assertEqual({action for action, _ in retire(connection, "observability.logs")}, {"dropped"})
             self.assertEqual(support.value(connection, "SELECT count(*) FROM observability.logs"), 0)
 
     def test_archive(self):

@@ -118,7 +118,9 @@ AS $function$
            CASE WHEN pg_catalog.has_database_privilege('public', pg_catalog.current_database(), 'TEMPORARY') THEN
                'PUBLIC may create temporary tables, which a pool hands on to the next client' END,
            'PUBLIC may not create temporary tables',
-           pg_catalog.format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC;', pg_catalog.current_database())
+           pg_catalog.format(
+               'REVOKE TEMPORARY ON DATABASE %1$I FROM PUBLIC; GRANT TEMPORARY ON DATABASE %1$I TO codeverify_owner;',
+               pg_catalog.current_database())
     UNION ALL
     SELECT 'public_schema', 'warning',
            CASE WHEN EXISTS (

@@ -128,11 +128,35 @@ $function$;
 COMMENT ON FUNCTION codeverify.list_invalid_indexes() IS
     'Indexes of codeverify that no query uses, because building them did not end.';
 
+CREATE FUNCTION codeverify.list_report_faults()
+RETURNS SETOF text
+LANGUAGE plpgsql
+STABLE
+ROWS 2
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF pg_catalog.to_regclass('codeverify.report_refreshes') IS NULL THEN
+        RETURN;
+    END IF;
+    -- Nobody reads what holds nothing yet.
+    RETURN QUERY
+    SELECT pg_catalog.format('%s (%s)', l.report, f.fault)
+    FROM codeverify.list_reports() AS l
+    CROSS JOIN LATERAL codeverify.find_report_fault(l.report) AS f (fault)
+    WHERE l.is_populated
+      AND l.refresh_interval IS NOT NULL
+      AND f.fault IS NOT NULL;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.list_report_faults() IS
+    'Reports that keep their readers out while they are refreshed, and why.';
+
 CREATE FUNCTION codeverify.examine_upkeep()
 RETURNS TABLE (check_name text, severity text, fault text, fine text, hint text)
 LANGUAGE sql
 STABLE
-ROWS 6
+ROWS 7
 SET search_path = pg_catalog, pg_temp
 AS $function$
     SELECT 'default_partitions', 'warning',
@@ -156,6 +180,14 @@ AS $function$
            (SELECT pg_catalog.string_agg(f.failure, '; ') FROM codeverify.list_failing_tasks() AS f (failure)),
            'no task failed when it was last tried',
            'Mend what it tells of; SELECT * FROM codeverify.maintain(); tries again.'
+    UNION ALL
+    SELECT 'reports', 'warning',
+           'readers wait while these are refreshed: ' || (
+               SELECT pg_catalog.string_agg(r.fault, ', ' ORDER BY r.fault) FROM codeverify.list_report_faults() AS r (fault)),
+           'every report is refreshed beside its readers',
+           pg_catalog.format(
+               'GRANT TEMPORARY ON DATABASE %I TO codeverify_owner; or CREATE UNIQUE INDEX ON ... of what it is grouped by.',
+               pg_catalog.current_database())
     UNION ALL
     SELECT 'clock', 'error',
            'codeverify.clock is set: maintenance takes it to be ' || nullif(pg_catalog.current_setting('codeverify.clock', true), ''),

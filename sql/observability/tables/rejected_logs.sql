@@ -9,8 +9,8 @@ CREATE TABLE observability.rejected_logs (
     CONSTRAINT rejected_logs_org_id_fkey FOREIGN KEY (org_id)
         REFERENCES tenancy.organizations (id) ON DELETE CASCADE,
     CONSTRAINT rejected_logs_reason_check CHECK (reason IN (
-        'not_an_object', 'invalid_service_id', 'unknown_service', 'invalid_environment_id', 'unknown_environment',
-        'invalid_ts', 'ts_in_future', 'invalid_level', 'no_message', 'invalid_message', 'message_too_long',
+        'invalid_json', 'not_an_object', 'invalid_service_id', 'unknown_service', 'invalid_environment_id',
+        'unknown_environment', 'invalid_ts', 'ts_in_future', 'invalid_level', 'no_message', 'invalid_message', 'message_too_long',
         'invalid_meta')),
     CONSTRAINT rejected_logs_entry_check CHECK (char_length(entry) <= 10000)
 );

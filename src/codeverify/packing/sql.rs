@@ -1,5 +1,5 @@
-//! Functions of schema codeverify; their comments are in sql/codeverify/packing.sql. Nobody but codeverify_owner may
-//! call those of this file: what they are given says whose rows are read.
+//! Functions of schema codeverify; their comments are in sql/codeverify/{packing,partition_emptying,unpacking}.sql. Nobody
+//! but codeverify_owner may call those of this file: what they are given says whose rows are read.
 
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys;
@@ -21,13 +21,12 @@ use crate::tenancy::sql::from_datum;
 extension_sql_file!(
     "../../../sql/codeverify/packing.sql",
     name = "codeverify_packing",
-    requires = [
-        write_segments,
-        describe_segment,
-        delete_packed_rows,
-        scan_row_state,
-        "tenancy_functions"
-    ]
+    requires = [write_segments, describe_segment, "tenancy_functions"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/partition_emptying.sql",
+    name = "codeverify_partition_emptying",
+    requires = [delete_packed_rows, scan_row_state, "codeverify_packing"]
 );
 extension_sql_file!(
     "../../../sql/codeverify/compression.sql",
@@ -37,6 +36,11 @@ extension_sql_file!(
 extension_sql_file!(
     "../../../sql/codeverify/packed_reading.sql",
     name = "codeverify_packed_reading",
+    requires = ["codeverify_packing"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/unpacking.sql",
+    name = "codeverify_unpacking",
     requires = [insert_as_owner_of, "codeverify_packing"]
 );
 

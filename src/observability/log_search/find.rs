@@ -4,15 +4,17 @@ use std::rc::Rc;
 
 use pgrx::pg_sys::{self, Datum};
 use pgrx::{direct_function_call, direct_function_call_as_datum, FromDatum, IntoDatum, Spi};
+use uuid::Uuid;
 
 use super::partitions::{self, Held, Known};
 use super::plans::{run, Planning, Rows, Values};
-use super::statements::{self, Parameter, Shape, Step};
+use super::statements::{self, Fixed, Parameter, Shape, Step};
 use super::windows::{self, Window};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::set_for_now;
 use crate::codeverify::raise::warn;
+use crate::tenancy::sql::to_datum;
 
 /// The text search configuration pg_catalog.simple, whose number is the same everywhere.
 const SIMPLE: u32 = 3748;
@@ -27,11 +29,11 @@ const FEW: i64 = 5_000;
 const NEWEST: i64 = 20_000;
 /// So many of the newest lines tell whether the words are so frequent that the index is not worth asking: it would
 /// list most lines of the day before the first is read.
-const GLANCE: i64 = 8;
+const GLANCE: i64 = 4;
 
 /// What is looked for. Values are of the types that SQL declares, and outlive the search.
 pub struct Wanted {
-    pub tenant: Datum,
+    pub tenant: Uuid,
     pub query: Option<String>,
     pub service: Option<Datum>,
     pub environment: Option<Datum>,
@@ -75,6 +77,7 @@ pub fn find(wanted: &Wanted, tell: impl FnMut(&Rows, usize)) {
 }
 
 struct Search<F> {
+    tenant: Uuid,
     values: Values,
     shape: Shape,
     /// Whether an index finds the words: where only some are excluded it does not.
@@ -108,7 +111,7 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
     /// None when nothing can be found.
     fn new(wanted: &Wanted, tell: F) -> Option<Search<F>> {
         let mut values = Values::new();
-        values.set(Parameter::Tenant, Some(wanted.tenant));
+        values.set(Parameter::Tenant, to_datum(wanted.tenant).into_datum());
         values.set(Parameter::Service, wanted.service);
         values.set(Parameter::Environment, wanted.environment);
         values.set(Parameter::Level, wanted.level);
@@ -119,8 +122,10 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
         }
         values.set(Parameter::Terms, terms.as_ref().map(|terms| terms.query));
         Some(Search {
+            tenant: wanted.tenant,
             values,
             shape: Shape {
+                whole: false,
                 service: wanted.service.is_some(),
                 environment: wanted.environment.is_some(),
                 level: wanted.level.is_some(),
@@ -172,6 +177,9 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
 
     /// The periods in which the organization has packed lines.
     fn packed_periods(&mut self) -> Vec<(i64, i64)> {
+        if partitions::nothing_is_packed() {
+            return Vec::new();
+        }
         self.set_window(self.since, self.until);
         let rows = run(statements::PACKED_PERIODS, Planning::Once, &self.values);
         (0..rows.count())
@@ -214,6 +222,8 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
             return Then::GoOn;
         };
         let has_index = self.has_index(&known);
+        // Each window sets it anew.
+        self.shape.whole = window.is_whole && (known.is_ordered || has_index) && !window.is_packed;
         // Where no index has the lines in order, all of a window would be read for the newest ones. So it is read in
         // pieces from its end on, each twice as long as the one before.
         let in_one_go = known.is_ordered || has_index || window.is_packed;
@@ -353,16 +363,18 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
         self.values
             .set(Parameter::MaxRows, Some(Datum::from(self.missing)));
         self.values.set(Parameter::Limit, Some(Datum::from(limit)));
-        let planning = match step {
+        let fixed = self.shape.is_plain().then_some(Fixed {
+            tenant: self.tenant,
+            max_rows: self.missing,
+            limit,
+        });
+        let planning = match (step, fixed) {
             // By the index that has the lines in order, whatever the values are.
-            Step::Glance => Planning::Once,
-            _ => Planning::EachTime,
+            (Step::Glance, _) | (_, Some(_)) => Planning::Once,
+            (_, None) => Planning::EachTime,
         };
-        run(
-            &self.shape.statement(step, &known.name),
-            planning,
-            &self.values,
-        )
+        let statement = self.shape.statement(step, &known.name, fixed);
+        run(&statement, planning, &self.values)
     }
 }
 

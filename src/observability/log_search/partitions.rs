@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::ffi::c_char;
+use std::ffi::{c_char, CStr};
 use std::rc::Rc;
 
 use pgrx::pg_sys;
@@ -24,14 +24,8 @@ pub struct Held {
 /// Locks what has lines from `since` on and before `until`, until the transaction ends, so that none of it leaves the
 /// table between when it is found and when it is read.
 pub fn hold(since: i64, until: i64) -> Held {
-    // SAFETY: catalog look-ups by 'static names.
-    let table = unsafe {
-        pg_sys::get_relname_relid(
-            c"logs".as_ptr(),
-            pg_sys::get_namespace_oid(c"observability".as_ptr(), false),
-        )
-    };
-    // SAFETY: With the lock none is dropped before it is locked itself. The table is partitioned by ts.
+    let table = number_of(c"observability", c"logs");
+    // SAFETY: with the lock none is dropped before it is locked itself. The table is partitioned by ts.
     let all = unsafe {
         pg_sys::LockRelationOid(table, SHARE);
         bounds::list_by(table, false)
@@ -130,6 +124,24 @@ fn read(partition: pg_sys::Oid) -> Option<Known> {
             }))
         },
     )
+}
+
+/// Whether no partition of any table was ever packed, which spares a search the question.
+pub fn nothing_is_packed() -> bool {
+    let segments = number_of(c"codeverify", c"packed_segments");
+    // SAFETY: a lock as any query of the table takes.
+    unsafe { pg_sys::LockRelationOid(segments, SHARE) };
+    is_empty(segments)
+}
+
+fn number_of(schema: &CStr, table: &CStr) -> pg_sys::Oid {
+    // SAFETY: catalog look-ups by names that outlive them.
+    unsafe {
+        pg_sys::get_relname_relid(
+            table.as_ptr(),
+            pg_sys::get_namespace_oid(schema.as_ptr(), false),
+        )
+    }
 }
 
 /// Whether no line was ever stored in a partition that is held.

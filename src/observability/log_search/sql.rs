@@ -4,6 +4,7 @@
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
 use pgrx::prelude::*;
+use uuid::Uuid;
 
 use super::find::{find, Wanted};
 use super::partitions;
@@ -12,7 +13,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::raise::or_raise;
 use crate::tenancy::context;
 use crate::tenancy::permission::Permission;
-use crate::tenancy::sql::to_datum;
+use crate::tenancy::sql::from_datum;
 
 extension_sql_file!(
     "../../../sql/observability/log_search.sql",
@@ -54,7 +55,7 @@ impl Arguments {
     }
 
     /// The arguments that both functions have in the same order, from a place on; all but the last.
-    fn wanted(&self, tenant: Datum, from: usize, scan_limit: i64) -> Wanted {
+    fn wanted(&self, tenant: Uuid, from: usize, scan_limit: i64) -> Wanted {
         if let Some(level) = self.text(from + 3) {
             if !LEVELS.contains(&level.as_str()) {
                 or_raise(Err(Error::UnknownLevel { level }))
@@ -120,13 +121,9 @@ unsafe fn answer(call: FunctionCallInfo, wanted: &Wanted) {
 #[no_mangle]
 #[pg_guard]
 pub unsafe extern "C-unwind" fn codeverify_search_logs(call: FunctionCallInfo) -> Datum {
-    let tenant = to_datum(or_raise(context::require_permission(Permission::Read))).into_datum();
+    let tenant = or_raise(context::require_permission(Permission::Read));
     // SAFETY: the call is that of the SQL declaration.
-    unsafe {
-        if let Some(tenant) = tenant {
-            answer(call, &Arguments(call).wanted(tenant, 0, SCAN_LIMIT));
-        }
-    }
+    unsafe { answer(call, &Arguments(call).wanted(tenant, 0, SCAN_LIMIT)) };
     Datum::null()
 }
 
@@ -146,8 +143,13 @@ pub unsafe extern "C-unwind" fn codeverify_find_logs(call: FunctionCallInfo) -> 
     let arguments = Arguments(call);
     // SAFETY: the call is that of the SQL declaration, which is no STRICT one.
     unsafe {
-        match (arguments.get(0), arguments.int(10)) {
-            (Some(tenant), Some(limit)) => answer(call, &arguments.wanted(tenant, 1, limit)),
+        let tenant = arguments
+            .get(0)
+            .and_then(|tenant| pgrx::Uuid::from_datum(tenant, false));
+        match (tenant, arguments.int(10)) {
+            (Some(tenant), Some(limit)) => {
+                answer(call, &arguments.wanted(from_datum(tenant), 1, limit));
+            }
             _ => pg_sys::InitMaterializedSRF(call, 0),
         }
     }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write;
 
+use uuid::Uuid;
+
 /// What the parameters $1, $2, … are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parameter {
@@ -30,9 +32,20 @@ impl Parameter {
     }
 }
 
+/// What is written into a statement instead of parameters, for one that is planned once: how much of a partition an
+/// organization has decides by which index its lines are found. The words do not, for there are no statistics of them.
+#[derive(Clone, Copy, Debug)]
+pub struct Fixed {
+    pub tenant: Uuid,
+    pub max_rows: i64,
+    pub limit: i64,
+}
+
 /// Which conditions a search has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Shape {
+    /// Whether all the time of the partition is searched.
+    pub whole: bool,
     pub service: bool,
     pub environment: bool,
     pub level: bool,
@@ -67,45 +80,58 @@ impl Shape {
         self.words || self.meta
     }
 
+    /// Whether nothing but the organization decides how a partition is best read.
+    pub fn is_plain(self) -> bool {
+        self.whole && !(self.service || self.environment || self.level || self.before)
+    }
+
     /// The statement that reads a partition; `table` is its name, quoted.
-    pub fn statement(self, step: Step, table: &str) -> String {
-        let source = self.source(table);
+    pub fn statement(self, step: Step, table: &str, fixed: Option<Fixed>) -> String {
+        let (tenant, rows, limit) = match fixed {
+            Some(fixed) => (
+                format!("'{}'::uuid", fixed.tenant),
+                fixed.max_rows.to_string(),
+                fixed.limit.to_string(),
+            ),
+            None => ("$1".to_owned(), "$11".to_owned(), "$12".to_owned()),
+        };
+        let source = self.source(table, &tenant);
         let filter = self.filter();
         match step {
             Step::Newest => {
-                format!("SELECT {COLUMNS} {source} AND {filter} {NEWEST_FIRST} LIMIT $11")
+                format!("SELECT {COLUMNS} {source} AND {filter} {NEWEST_FIRST} LIMIT {rows}")
             }
             Step::Glance => format!(
                 "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {filter}) \
-                 FROM (SELECT l.message, l.meta_json {source} {NEWEST_FIRST} LIMIT $12) AS l"
+                 FROM (SELECT l.message, l.meta_json {source} {NEWEST_FIRST} LIMIT {limit}) AS l"
             ),
             // The limit keeps the planner from reading the newest lines one by one, hoping to find enough soon.
             Step::Indexed => format!(
                 "SELECT {COLUMNS}, pg_catalog.count(*) OVER () \
-                 FROM (SELECT {COLUMNS} {source} AND {filter} LIMIT $12) AS l {NEWEST_FIRST} LIMIT $11"
+                 FROM (SELECT {COLUMNS} {source} AND {filter} LIMIT {limit}) AS l {NEWEST_FIRST} LIMIT {rows}"
             ),
             Step::Walk => format!(
-                "SELECT {COLUMNS} FROM (SELECT {COLUMNS} {source} {NEWEST_FIRST} LIMIT $12) AS l \
-                 WHERE {filter} {NEWEST_FIRST} LIMIT $11"
+                "SELECT {COLUMNS} FROM (SELECT {COLUMNS} {source} {NEWEST_FIRST} LIMIT {limit}) AS l \
+                 WHERE {filter} {NEWEST_FIRST} LIMIT {rows}"
             ),
             Step::EndOfWalk => format!(
                 "SELECT l.ts, l.id, l.place, (l.ts AT TIME ZONE 'UTC')::text || '+00' \
                  FROM (SELECT l.ts, l.id, pg_catalog.row_number() OVER ({NEWEST_FIRST}) AS place \
-                 {source} {NEWEST_FIRST} LIMIT $12) AS l ORDER BY l.place DESC LIMIT 1"
+                 {source} {NEWEST_FIRST} LIMIT {limit}) AS l ORDER BY l.place DESC LIMIT 1"
             ),
             Step::Packed => format!(
-                "SELECT {COLUMNS} FROM ((SELECT {COLUMNS} {source} AND {filter} {NEWEST_FIRST} LIMIT $11) UNION ALL \
+                "SELECT {COLUMNS} FROM ((SELECT {COLUMNS} {source} AND {filter} {NEWEST_FIRST} LIMIT {rows}) UNION ALL \
                  (SELECT {COLUMNS} FROM codeverify.scan_packed_logs(\
-                 $1, $2, $3, $7, $4, $5, $6, $8, $11::int, $9, $10) AS l)) AS l {NEWEST_FIRST} LIMIT $11"
+                 $1, $2, $3, $7, $4, $5, $6, $8, $11::int, $9, $10) AS l)) AS l {NEWEST_FIRST} LIMIT {rows}"
             ),
         }
     }
 
     /// What a btree or a cheap comparison decides.
-    fn source(self, table: &str) -> String {
-        let mut source =
-            format!("FROM {table} AS l WHERE l.org_id = $1 AND l.ts >= $2 AND l.ts < $3");
+    fn source(self, table: &str, tenant: &str) -> String {
+        let mut source = format!("FROM {table} AS l WHERE l.org_id = {tenant}");
         for (is_there, condition) in [
+            (!self.whole, "l.ts >= $2 AND l.ts < $3"),
             (self.service, "l.service_id = $4"),
             (self.environment, "l.environment_id = $5"),
             (self.level, "l.level = $6"),
@@ -181,7 +207,8 @@ mod tests {
     ];
 
     fn shapes() -> impl Iterator<Item = Shape> {
-        (0..64_u8).map(|bits| Shape {
+        (0..128_u8).map(|bits| Shape {
+            whole: bits & 64 != 0,
             service: bits & 1 != 0,
             environment: bits & 2 != 0,
             level: bits & 4 != 0,
@@ -193,15 +220,32 @@ mod tests {
 
     #[test]
     fn every_statement_keeps_to_the_organization_and_the_time() {
+        let fixed = Fixed {
+            tenant: Uuid::from_u128(7),
+            max_rows: 70,
+            limit: 700,
+        };
         for (shape, step) in shapes().flat_map(|shape| STEPS.map(|step| (shape, step))) {
-            let statement = shape.statement(step, "observability.logs_2026_01_01");
+            let statement = shape.statement(step, "observability.logs_2026_01_01", None);
             assert!(
-                statement.contains("WHERE l.org_id = $1 AND l.ts >= $2 AND l.ts < $3"),
+                statement.contains(" observability.logs_2026_01_01 AS l WHERE l.org_id = $1"),
+                "{statement}"
+            );
+            assert_eq!(
+                statement.contains(" AND l.ts >= $2 AND l.ts < $3"),
+                !shape.whole,
                 "{statement}"
             );
             assert_eq!(
                 statement.matches("observability.logs_2026_01_01").count(),
                 1
+            );
+            let statement = shape.statement(step, "t", Some(fixed));
+            assert!(
+                statement.contains(
+                    " t AS l WHERE l.org_id = '00000000-0000-0000-0000-000000000007'::uuid"
+                ),
+                "{statement}"
             );
         }
     }
@@ -209,7 +253,7 @@ mod tests {
     #[test]
     fn conditions_are_there_when_they_are_wanted() {
         for shape in shapes() {
-            let statement = shape.statement(Step::Newest, "t");
+            let statement = shape.statement(Step::Newest, "t", None);
             for (is_there, condition) in [
                 (shape.service, "l.service_id = $4"),
                 (shape.environment, "l.environment_id = $5"),
@@ -221,6 +265,22 @@ mod tests {
                 assert_eq!(statement.contains(condition), is_there, "{statement}");
             }
             assert_eq!(shape.has_filter(), shape.words || shape.meta);
+        }
+    }
+
+    #[test]
+    fn what_is_planned_once_compares_with_nothing_that_differs_but_words_and_metadata() {
+        let fixed = Fixed {
+            tenant: Uuid::from_u128(7),
+            max_rows: 70,
+            limit: 700,
+        };
+        for shape in shapes().filter(|shape| shape.is_plain()) {
+            for step in STEPS.into_iter().filter(|step| *step != Step::Packed) {
+                let statement = shape.statement(step, "t", Some(fixed));
+                let rest = statement.replace("@@ $7", "").replace("@> $8", "");
+                assert!(!rest.contains('$'), "{statement}");
+            }
         }
     }
 

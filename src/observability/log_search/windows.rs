@@ -7,6 +7,8 @@ pub struct Window<P> {
     pub start: i64,
     pub end: i64,
     pub partition: P,
+    /// Whether it is all the time of its partition.
+    pub is_whole: bool,
     pub is_packed: bool,
 }
 
@@ -35,14 +37,17 @@ pub fn cut<P: Copy>(
             [start, end] => Some((*start, *end)),
             _ => None,
         })
-        .map(|(start, end)| Window {
-            start,
-            end,
-            partition: partitions
+        .map(|(start, end)| {
+            let holder = partitions
                 .iter()
-                .find(|(_, lower, upper)| *lower <= start && *upper > start)
-                .map_or(other, |(partition, ..)| *partition),
-            is_packed: packed.iter().any(|(from, to)| *from < end && *to > start),
+                .find(|(_, lower, upper)| *lower <= start && *upper > start);
+            Window {
+                start,
+                end,
+                partition: holder.map_or(other, |(partition, ..)| *partition),
+                is_whole: holder.is_some_and(|(_, lower, upper)| (*lower, *upper) == (start, end)),
+                is_packed: packed.iter().any(|(from, to)| *from < end && *to > start),
+            }
         })
         .collect()
 }
@@ -52,11 +57,13 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    /// In upper case when it is all of its partition.
     fn window(start: i64, end: i64, partition: char, is_packed: bool) -> Window<char> {
         Window {
             start,
             end,
-            partition,
+            partition: partition.to_ascii_lowercase(),
+            is_whole: partition.is_ascii_uppercase(),
             is_packed,
         }
     }
@@ -68,15 +75,15 @@ mod tests {
             cut(15, 60, &days, '-', &[]),
             [
                 window(50, 60, '-', false),
-                window(40, 50, 'c', false),
+                window(40, 50, 'C', false),
                 window(30, 40, '-', false),
-                window(20, 30, 'b', false),
+                window(20, 30, 'B', false),
                 window(15, 20, 'a', false),
             ]
         );
         assert_eq!(
             cut(20, 30, &days, '-', &[]),
-            [window(20, 30, 'b', false)],
+            [window(20, 30, 'B', false)],
             "a day is one window"
         );
         assert_eq!(cut(20, 20, &days, '-', &[]), []);
@@ -88,7 +95,7 @@ mod tests {
         assert_eq!(
             cut(5, 30, &days, '-', &[(0, 10), (10, 20)]),
             [
-                window(20, 30, 'b', false),
+                window(20, 30, 'B', false),
                 window(10, 20, '-', true),
                 window(5, 10, '-', true),
             ]
@@ -101,8 +108,8 @@ mod tests {
         assert_eq!(
             cut(i64::MIN, i64::MAX, &days, '-', &[]),
             [
-                window(0, i64::MAX, 'b', false),
-                window(i64::MIN, 0, 'a', false)
+                window(0, i64::MAX, 'B', false),
+                window(i64::MIN, 0, 'A', false)
             ]
         );
     }
@@ -132,6 +139,10 @@ mod tests {
                 prop_assert_eq!(pair[0].start, pair[1].end);
             }
             for window in &windows {
+                prop_assert_eq!(
+                    window.is_whole,
+                    partitions.contains(&(window.partition, window.start, window.end))
+                );
                 for moment in window.start..window.end {
                     let holder = partitions
                         .iter()

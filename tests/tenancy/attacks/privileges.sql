@@ -119,6 +119,10 @@ SELECT throws_ok('LOCK TABLE outer_view IN SHARE MODE', 'VC151', NULL, '8: nor t
 SELECT throws_ok('LOCK TABLE careless.lockable, analysis.findings', 'VC151', NULL, '8: nor among others');
 CREATE TEMPORARY TABLE mine ();
 SELECT lives_ok('LOCK TABLE mine', '8: its own table it locks');
+-- What watches LOCK TABLE sees every utility statement of everybody, and their errors pass through it.
+SELECT throws_ok(
+    $$DO $do$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'ZZ123', DETAIL = 'detail', HINT = 'hint'; END $do$$$, 'ZZ123', 'own',
+    '8: codes of others stay as they are');
 
 -- Rows are locked by whoever may change them, and by nobody else.
 SELECT throws_ok(
