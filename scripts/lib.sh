@@ -29,9 +29,16 @@ as_root() {
     fi
 }
 
+supported_majors() { sed -nE 's/^pg([0-9]+) = .*/\1/p' "$ROOT/Cargo.toml" | paste -sd ' '; }
+
 require_pg_config() {
     [[ -x $PG_CONFIG ]] || die "no pg_config at $PG_CONFIG: run scripts/setup, or name yours with PG_CONFIG=..."
+    grep -q "^pg$(pg_major) = " "$ROOT/Cargo.toml" ||
+        die "$("$PG_CONFIG" --version) at $PG_CONFIG: the versions that it builds for are $(supported_majors)"
 }
 
 # 15 for "PostgreSQL 15.20 (Debian ...)".
 pg_major() { "$PG_CONFIG" --version | sed -E 's/^[^0-9]*([0-9]+).*/\1/'; }
+
+# The library is built for one major version, which cargo pgrx finds out by itself, and cargo has to be told.
+cargo_for_server() { cargo "$1" --no-default-features --features "pg$(pg_major)" "${@:2}"; }

@@ -23,10 +23,7 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/codeverify/clock.sql", name = "codeverify_clock");
 pgrx::extension_sql_file!("../sql/codeverify/reports.sql", name = "codeverify_reports");
-pgrx::extension_sql_file!(
-    "../sql/codeverify/metric_refreshes.sql",
-    name = "codeverify_metric_refreshes"
-);
+pgrx::extension_sql_file!("../sql/codeverify/metrics.sql", name = "codeverify_metrics");
 pgrx::extension_sql_file!(
     "../sql/codeverify/clean_up.sql",
     name = "codeverify_clean_up"
@@ -46,13 +43,14 @@ pgrx::extension_sql_file!(
 );
 pgrx::extension_sql_file!("../sql/audits/upkeep.sql", name = "audits_upkeep");
 pgrx::extension_sql_file!(
-    "../sql/codeverify/upkeep_checks.sql",
-    name = "codeverify_upkeep_checks"
-);
-pgrx::extension_sql_file!(
     "../sql/codeverify/retention.sql",
     name = "codeverify_retention",
     requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+pgrx::extension_sql_file!(
+    "../sql/codeverify/retirement.sql",
+    name = "codeverify_retirement",
+    requires = ["codeverify_retention"]
 );
 pgrx::extension_sql_file!(
     "../sql/telemetry/code_events.sql",
@@ -91,7 +89,11 @@ pgrx::extension_sql_file!(
     "../sql/tenancy/role_bindings.sql",
     name = "tenancy_role_bindings"
 );
-pgrx::extension_sql_file!("../sql/providers/usage.sql", name = "providers_usage");
+pgrx::extension_sql_file!(
+    "../sql/providers/usage.sql",
+    name = "providers_usage",
+    requires = ["codeverify_metrics"]
+);
 pgrx::extension_sql_file!(
     "../sql/codeverify/finalize.sql",
     name = "finalize",
@@ -113,6 +115,7 @@ pub extern "C-unwind" fn _PG_init() {
     codeverify::maintenance::settings::define();
     tenancy::settings::define();
     tenancy::web_tokens::settings::define();
+    tenancy::table_locks::install();
     audits::settings::define();
     auth::settings::define();
     auth::password_resets::settings::define();

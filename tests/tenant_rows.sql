@@ -95,7 +95,7 @@ BEGIN
     VALUES (org, repo, repeat('a', 40), 'src/main.py', 0.5, 'T3_core');
     INSERT INTO telemetry.repo_metrics (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
     INSERT INTO codeverify.metric_refreshes (org_id, relation) VALUES (org, 'telemetry.repo_metrics');
-    INSERT INTO telemetry.metric_changes (org_id, repo_id, date) VALUES (org, repo, '2026-01-01');
+    INSERT INTO codeverify.metric_changes (relation, org_id, subject_id, date) VALUES ('telemetry.repo_metrics', org, repo, '2026-01-01');
 
     -- observability
     INSERT INTO observability.logs (org_id, service_id, environment_id, ts, level, message)
@@ -150,7 +150,6 @@ BEGIN
     VALUES (org, owner, 'openai', 'gpt-4', '1999-12-31'), (org, developer, 'openai', 'gpt-4', CURRENT_DATE);
     INSERT INTO providers.usage_metrics (org_id, user_id, provider, model, date)
     VALUES (org, owner, 'openai', 'gpt-4', '1999-12-31'), (org, developer, 'openai', 'gpt-4', '1999-12-31');
-    INSERT INTO providers.usage_changes (org_id, user_id, date) VALUES (org, owner, '1999-12-31'), (org, developer, '1999-12-31');
     INSERT INTO providers.cost_alerts (org_id, user_id, alert_type, threshold_percentage)
     VALUES (org, owner, 'daily_80', 80), (org, developer, 'daily_80', 80);
 
@@ -161,8 +160,8 @@ BEGIN
         (id, partition_name, from_ts, until_ts, entries, segments, bytes_before, bytes_after, root, entry_id)
     VALUES (tap.id('archive of ' || o), 'audit_log_1999_12', '1999-12-01', '2000-01-01', 1, 1, 1, 1, sha256(''), 1);
     INSERT INTO audits.archive_segments
-        (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures)
-    VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', sha256(''));
+        (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, min_id, max_id, signatures)
+    VALUES (org, tap.id('archive of ' || o), 0, '{0}', '{1}', '{1}', 1, '1999-12-31', '1999-12-31', 1, 1, sha256(''));
     INSERT INTO codeverify.packed_segments
         (org_id, relation, period_start, period_end, min_ts, max_ts, row_count, columns, content)
     VALUES (org, 'telemetry.code_events', '1999-12-31', '2000-01-01', '1999-12-31', '1999-12-31', 1, '[]', '');

@@ -17,7 +17,6 @@ GROUP BY f.org_id, a.repo_id, 3, f.severity;
 CREATE UNIQUE INDEX stored_findings_by_week_org_id_repo_id_week_severity_idx
     ON analysis.stored_findings_by_week (org_id, repo_id, week, severity);
 
-COMMENT ON MATERIALIZED VIEW analysis.stored_findings_by_week IS 'What analysis.findings_by_week shows, of all organizations.';
 COMMENT ON COLUMN analysis.stored_findings_by_week.org_id IS 'Organization of the repository.';
 COMMENT ON COLUMN analysis.stored_findings_by_week.repo_id IS 'Repository that was analysed.';
 COMMENT ON COLUMN analysis.stored_findings_by_week.week IS 'Monday of the UTC week that they were found in.';
@@ -30,28 +29,15 @@ COMMENT ON COLUMN analysis.stored_findings_by_week.dismissed_findings IS 'Those 
 -- and lets no filter see others before.
 CREATE VIEW analysis.findings_by_week WITH (security_barrier = true) AS
 SELECT
-    s.org_id,
-    s.repo_id,
-    s.week,
-    s.severity,
-    s.findings,
-    s.open_findings,
-    s.dismissed_findings,
+    s.*,
     (SELECT r.refreshed_at FROM codeverify.report_refreshes AS r WHERE r.report = 'analysis.stored_findings_by_week'::regclass) AS refreshed_at
 FROM analysis.stored_findings_by_week AS s
 WHERE s.org_id = tenancy.current_org_id()
   AND tenancy.has_permission('read');
-COMMENT ON VIEW analysis.findings_by_week IS
-    'Findings counted by repository, week and severity, over the last 53 weeks, as of refreshed_at.';
-COMMENT ON COLUMN analysis.findings_by_week.org_id IS 'Organization of the repository.';
-COMMENT ON COLUMN analysis.findings_by_week.repo_id IS 'Repository that was analysed.';
-COMMENT ON COLUMN analysis.findings_by_week.week IS 'Monday of the UTC week that they were found in.';
-COMMENT ON COLUMN analysis.findings_by_week.severity IS 'critical, high, medium or low.';
-COMMENT ON COLUMN analysis.findings_by_week.findings IS 'All findings.';
-COMMENT ON COLUMN analysis.findings_by_week.open_findings IS 'Those that are not dismissed.';
-COMMENT ON COLUMN analysis.findings_by_week.dismissed_findings IS 'Those that are dismissed.';
-COMMENT ON COLUMN analysis.findings_by_week.refreshed_at IS 'When the report was last refreshed; NULL before the first time.';
-GRANT SELECT ON analysis.findings_by_week TO codeverify_tenant;
+
+SELECT codeverify.publish_report(
+    'analysis.stored_findings_by_week', 'analysis.findings_by_week',
+    'Findings counted by repository, week and severity, over the last 53 weeks, as of refreshed_at.');
 
 CREATE MATERIALIZED VIEW analysis.stored_analyses_by_week AS
 SELECT
@@ -71,7 +57,6 @@ GROUP BY a.org_id, a.repo_id, 3;
 CREATE UNIQUE INDEX stored_analyses_by_week_org_id_repo_id_week_idx
     ON analysis.stored_analyses_by_week (org_id, repo_id, week);
 
-COMMENT ON MATERIALIZED VIEW analysis.stored_analyses_by_week IS 'What analysis.analyses_by_week shows, of all organizations.';
 COMMENT ON COLUMN analysis.stored_analyses_by_week.org_id IS 'Organization of the repository.';
 COMMENT ON COLUMN analysis.stored_analyses_by_week.repo_id IS 'Repository that was analysed.';
 COMMENT ON COLUMN analysis.stored_analyses_by_week.week IS 'Monday of the UTC week that they were made in.';
@@ -82,25 +67,12 @@ COMMENT ON COLUMN analysis.stored_analyses_by_week.median_seconds IS 'Median of 
 
 CREATE VIEW analysis.analyses_by_week WITH (security_barrier = true) AS
 SELECT
-    s.org_id,
-    s.repo_id,
-    s.week,
-    s.analyses,
-    s.completed,
-    s.failed,
-    s.median_seconds,
+    s.*,
     (SELECT r.refreshed_at FROM codeverify.report_refreshes AS r WHERE r.report = 'analysis.stored_analyses_by_week'::regclass) AS refreshed_at
 FROM analysis.stored_analyses_by_week AS s
 WHERE s.org_id = tenancy.current_org_id()
   AND tenancy.has_permission('read');
-COMMENT ON VIEW analysis.analyses_by_week IS
-    'Analyses counted by repository and week, and how long they take, over the last 53 weeks, as of refreshed_at.';
-COMMENT ON COLUMN analysis.analyses_by_week.org_id IS 'Organization of the repository.';
-COMMENT ON COLUMN analysis.analyses_by_week.repo_id IS 'Repository that was analysed.';
-COMMENT ON COLUMN analysis.analyses_by_week.week IS 'Monday of the UTC week that they were made in.';
-COMMENT ON COLUMN analysis.analyses_by_week.analyses IS 'All analyses.';
-COMMENT ON COLUMN analysis.analyses_by_week.completed IS 'Those that are completed.';
-COMMENT ON COLUMN analysis.analyses_by_week.failed IS 'Those that failed.';
-COMMENT ON COLUMN analysis.analyses_by_week.median_seconds IS 'Median of the time from start to completion of those that are completed, in seconds; NULL when there are none.';
-COMMENT ON COLUMN analysis.analyses_by_week.refreshed_at IS 'When the report was last refreshed; NULL before the first time.';
-GRANT SELECT ON analysis.analyses_by_week TO codeverify_tenant;
+
+SELECT codeverify.publish_report(
+    'analysis.stored_analyses_by_week', 'analysis.analyses_by_week',
+    'Analyses counted by repository and week, and how long they take, over the last 53 weeks, as of refreshed_at.');

@@ -160,7 +160,12 @@ BEGIN
         'retention.locked',
         tenancy.current_user_id(),
         pg_catalog.jsonb_build_object(
-            'until', lock_retention.until,
+            -- In UTC whatever the session's zone is: verification compares the text.
+            'until', CASE
+                WHEN pg_catalog.isfinite(lock_retention.until)
+                THEN (pg_catalog.to_jsonb(lock_retention.until AT TIME ZONE 'UTC') #>> '{}') || '+00:00'
+                ELSE lock_retention.until::text
+            END,
             'before', before,
             'by', session_user));
     RETURN lock_retention.until;

@@ -5,7 +5,7 @@ COMMENT ON FUNCTION audits.checkpoint() IS
 GRANT EXECUTE ON FUNCTION audits.checkpoint() TO codeverify_admin;
 
 COMMENT ON FUNCTION audits.leaf_index(bigint) IS
-    'The place of an entry, given by its id, among the leaves of the Merkle tree, counted from 0; NULL when there is no such entry or no checkpoint covers it yet. Tenants and the service find entries of the organization in context, and take the permission read.';
+    'The place of an entry, given by its id, among the leaves of the Merkle tree, counted from 0; NULL when there is no such entry, no checkpoint covers it yet, or it was pruned from its archive. Of an archived entry, the segments that may have it are unpacked. Raises VC060 when one is damaged. Tenants and the service find entries of the organization in context, and take the permission read.';
 GRANT EXECUTE ON FUNCTION audits.leaf_index(bigint) TO codeverify_admin, codeverify_auditor, codeverify_tenant;
 
 COMMENT ON FUNCTION audits.inclusion_proof(bigint, bigint) IS

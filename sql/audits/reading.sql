@@ -50,8 +50,17 @@ DECLARE
     -- @plpgsql_check_options: extra_warnings = off, other_warnings = off
     -- "limit" is what others call it too; RETURN QUERY sets the columns.
     tenant constant uuid := tenancy.require_permission('read');
-    terms constant tsquery := pg_catalog.websearch_to_tsquery('pg_catalog.simple', query);
+    longest constant int := 4000;
+    terms tsquery;
 BEGIN
+    -- The parser goes one level deeper with each word, and what is found is not what was asked for when words are left out.
+    IF pg_catalog.length(query) > longest THEN
+        RAISE EXCEPTION 'the query of a search is too long'
+            USING ERRCODE = 'VC145',
+                  DETAIL = pg_catalog.format('It has %s characters, of at most %s.', pg_catalog.length(query), longest),
+                  HINT = 'Search for the words that tell most.';
+    END IF;
+    terms := pg_catalog.websearch_to_tsquery('pg_catalog.simple', query);
     IF pg_catalog.numnode(terms) = 0 THEN
         RETURN;
     END IF;
@@ -68,7 +77,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION audits.search(text, timestamptz, timestamptz, int) IS
-    'Entries of the ledger of the organization in context that have all the words, newest first: "quoted phrases", or and -without as in a web search; in entity, action and the keys, strings and numbers of the payload, without regard to case. since is included, until is not; limit is at most 1000. No words, no entries. Takes the permission read. Raises VC011 without a context. Example: SELECT ts, action FROM audits.search(''repository -archived'', since => now() - interval ''7 days'');';
+    'Entries of the ledger of the organization in context that have all the words, newest first: "quoted phrases", or and -without as in a web search; in entity, action and the keys, strings and numbers of the payload, without regard to case. since is included, until is not; limit is at most 1000. No words, no entries. Takes the permission read. Raises VC011 without a context, VC145 for a query of more than 4,000 characters. Example: SELECT ts, action FROM audits.search(''repository -archived'', since => now() - interval ''7 days'');';
 GRANT EXECUTE ON FUNCTION audits.search(text, timestamptz, timestamptz, int)
 TO codeverify_service, codeverify_tenant;
 

@@ -104,7 +104,7 @@ STABLE
 PARALLEL UNSAFE
 AS 'MODULE_PATHNAME', 'codeverify_verify_chain';
 COMMENT ON FUNCTION audits.verify_chain(uuid, timestamptz, timestamptz) IS
-    'Verifies the ledger and returns what is wrong with it, no row when it is intact: altered, missing, truncated, forked, misplaced, reordered, head_mismatch or checkpoint_mismatch, with the entry where there is one; besides, pruned and erased, which are legal. Of an organization''s ledger, or of all with the platform''s own; entries since a time and before another. Takes the permission read and verifies the ledger in context; codeverify_auditor and codeverify_admin verify any. Raises VC011 without a context, VC062 for another organization''s ledger. Example: SELECT * FROM audits.verify_chain();';
+    'Verifies the ledger and returns what is wrong with it, no row when it is intact: altered, missing, truncated, forked, misplaced, reordered, head_mismatch or checkpoint_mismatch, with the entry where there is one; besides, pruned and erased, which are legal. Of all ledgers also what was changed in audits.retention_locks and audits.subject_keys otherwise than the ledger has it. Of an organization''s ledger, or of all with the platform''s own; entries since a time and before another. Takes the permission read and verifies the ledger in context; codeverify_auditor and codeverify_admin verify any. Raises VC011 without a context, VC062 for another organization''s ledger. Example: SELECT * FROM audits.verify_chain();';
 GRANT EXECUTE ON FUNCTION audits.verify_chain(uuid, timestamptz, timestamptz)
 TO codeverify_admin, codeverify_auditor, codeverify_tenant;
 

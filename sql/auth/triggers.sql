@@ -17,3 +17,10 @@ FOR EACH ROW
 WHEN (lower(NEW.email) IS DISTINCT FROM lower(OLD.email))
 EXECUTE FUNCTION auth.forget_verification();
 COMMENT ON TRIGGER users_forget_verification ON auth.users IS 'A changed address is to be verified anew.';
+
+CREATE TRIGGER api_keys_end
+AFTER DELETE ON auth.api_keys
+REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT
+EXECUTE FUNCTION auth.end_keys();
+COMMENT ON TRIGGER api_keys_end ON auth.api_keys IS 'Has uses of deleted API keys refused at once.';

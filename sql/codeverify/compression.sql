@@ -36,12 +36,15 @@ AS $function$
 DECLARE
     -- A partition that somebody writes to or reads is left for later, and so are these many at most in a step.
     attempts constant int := 3;
-    parent constant regclass := pg_catalog.to_regclass(target);
+    -- Not to_regclass(), which takes rights on the schema.
+    parent constant regclass := (SELECT s.parent FROM codeverify.list_partition_sets() AS s WHERE s.parent::text = target);
     cutoff timestamptz;
     candidate record;
     oldest record;
     packed jsonb;
+    failures int := 0;
     busy text;
+    held text;
 BEGIN
     SELECT codeverify.find_packing_cutoff(s.period, s.compress_after, s.closes_after, NULL, NULL)
     INTO cutoff
@@ -59,24 +62,37 @@ BEGIN
         WHERE p.upper_bound <= cutoff
           AND pg_catalog.pg_relation_size(p.partition) > 0
         ORDER BY p.upper_bound
-        LIMIT attempts
     LOOP
         BEGIN
-            packed := codeverify.pack_partition(parent, candidate.partition);
-            action := 'packed';
-            detail := pg_catalog.format(
-                '%s rows of %s, %s into %s',
-                packed ->> 'rows',
-                candidate.name,
-                pg_catalog.pg_size_pretty((packed ->> 'bytes_before')::bigint),
-                pg_catalog.pg_size_pretty((packed ->> 'bytes')::bigint));
-            more := true;
-            RETURN NEXT;
-            RETURN;
+            CASE codeverify.find_row_state(parent, candidate.partition)
+                WHEN 'filled' THEN
+                    packed := codeverify.pack_partition(parent, candidate.partition);
+                    action := 'packed';
+                    detail := pg_catalog.format(
+                        '%s rows of %s, %s into %s',
+                        packed ->> 'rows',
+                        candidate.name,
+                        pg_catalog.pg_size_pretty((packed ->> 'bytes_before')::bigint),
+                        pg_catalog.pg_size_pretty((packed ->> 'bytes')::bigint));
+                WHEN 'free' THEN
+                    IF codeverify.empty_partition(parent, candidate.partition) THEN
+                        action := 'emptied';
+                        detail := candidate.name;
+                    END IF;
+                ELSE
+                    held := coalesce(held, candidate.name);
+            END CASE;
+            IF action IS NOT NULL THEN
+                more := true;
+                RETURN NEXT;
+                RETURN;
+            END IF;
         EXCEPTION
             WHEN lock_not_available OR deadlock_detected THEN
                 busy := coalesce(busy, candidate.name);
+                failures := failures + 1;
         END;
+        EXIT WHEN failures = attempts;
     END LOOP;
 
     packed := codeverify.pack_late_rows(parent);
@@ -111,7 +127,13 @@ BEGIN
             DETAIL = 'A transaction that has written to it or read it is still open.',
             HINT = 'Look for long transactions in pg_stat_activity; the next run tries again.';
     END IF;
+    IF held IS NOT NULL THEN
+        action := 'waiting';
+        detail := codeverify.describe_wait(held);
+        more := false;
+        RETURN NEXT;
+    END IF;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.compress_rows(text) IS
-    'A step of maintenance: packs a partition of the set that is past compress_after; when there is none, rows of a period that came too late for theirs; when there are none, takes away the oldest partition if it was emptied so. No row when nothing is to be done. Raises lock_not_available when open transactions keep it from it.';
+    'A step of maintenance: packs a partition of the set that is past compress_after, or empties one that has been packed, once nobody has a snapshot from before; when there is none, packs rows of a period that came too late for theirs; when there are none, takes away the oldest partition if it was emptied so. It says "waiting" when it is only for older snapshots that something is left to do; no row when nothing is. Raises lock_not_available when open transactions keep it from it.';

@@ -39,9 +39,10 @@ BEGIN
 
     -- The data belongs to the user: whatever is not code leaves the extension.
     FOR deployed IN
-        SELECT o.type, o.identity
+        SELECT o.type, o.identity, d.classid, d.objid, d.refobjid
         FROM pg_catalog.pg_depend AS d
         JOIN pg_catalog.pg_extension AS e ON e.oid = d.refobjid
+        LEFT JOIN pg_catalog.pg_type AS t ON d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND t.oid = d.objid
         CROSS JOIN LATERAL pg_catalog.pg_identify_object(d.classid, d.objid, d.objsubid) AS o
         WHERE d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
           AND d.deptype = 'e'
@@ -50,7 +51,17 @@ BEGIN
               'pg_catalog.pg_namespace'::pg_catalog.regclass,
               'pg_catalog.pg_class'::pg_catalog.regclass,
               'pg_catalog.pg_type'::pg_catalog.regclass)
+        ORDER BY t.oid IS NOT NULL, t.typcategory = 'A'
     LOOP
+        -- Types of rows and of arrays go, from 17 on, with what they are the types of.
+        CONTINUE WHEN NOT EXISTS (
+            SELECT
+            FROM pg_catalog.pg_depend AS d
+            WHERE d.classid = deployed.classid
+              AND d.objid = deployed.objid
+              AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+              AND d.refobjid = deployed.refobjid
+              AND d.deptype = 'e');
         EXECUTE format('ALTER EXTENSION codeverify DROP %s %s', deployed.type, deployed.identity);
     END LOOP;
 END

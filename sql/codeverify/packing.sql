@@ -242,7 +242,6 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '500ms'
 AS $function$
 DECLARE
-    attempts constant int := 5;
     lower_bound timestamptz;
     upper_bound timestamptz;
     bytes_before bigint;
@@ -259,9 +258,9 @@ BEGIN
             partition, 'Entries of the ledger leave it for an archive only.', 'Use audits.archive_partition().');
     END IF;
 
-    -- Waits for transactions that have written to it and are still open; whoever writes to it then waits for this one.
-    -- Readers go on.
-    EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN SHARE MODE', partition);
+    -- Waits for transactions that have written to it and are still open; whoever writes to it, or locks its rows, then
+    -- waits for this one. Readers go on.
+    EXECUTE pg_catalog.format('LOCK TABLE ONLY %s IN EXCLUSIVE MODE', partition);
     SELECT p.lower_bound, p.upper_bound
     INTO lower_bound, upper_bound
     FROM codeverify.list_set_partitions(parent) AS p
@@ -278,31 +277,29 @@ BEGIN
         PERFORM codeverify.refuse_packing(
             partition, 'New rows may still come to it.', 'Wait until its upper bound has passed.');
     END IF;
+    IF EXISTS (
+        SELECT
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.contype = 'f'
+          AND k.confrelid IN (parent, partition))
+    THEN
+        PERFORM codeverify.refuse_packing(
+            partition, 'Foreign keys refer to its rows.', 'Set compress_after to NULL to leave them where they are.');
+    END IF;
 
     bytes_before := pg_catalog.pg_total_relation_size(partition);
     packed := codeverify.pack_rows(parent, partition, 'true', lower_bound, upper_bound);
-
-    -- Whoever reads it now is let through, again and again, rather than that the work was for nothing.
-    FOR attempt IN 1 .. attempts LOOP
-        BEGIN
-            PERFORM codeverify.run_as_owner_of(parent, pg_catalog.format('TRUNCATE ONLY %s', partition));
-            EXIT;
-        EXCEPTION
-            WHEN lock_not_available OR deadlock_detected THEN
-                IF attempt = attempts THEN
-                    RAISE lock_not_available USING
-                        MESSAGE = pg_catalog.format('could not obtain the lock on %s that emptying it takes', partition),
-                        DETAIL = pg_catalog.format('%s attempts found transactions that had read it and were still open.', attempts),
-                        HINT = 'Nothing was changed. Look for long transactions in pg_stat_activity; the next run tries again.';
-                END IF;
-        END;
-        PERFORM pg_catalog.pg_sleep(0.1 * attempt);
-    END LOOP;
+    -- Not by TRUNCATE, which is for every snapshot at once: one from before, as of a dump, would then see neither the
+    -- rows nor the segments. So each sees the rows or the segments, whatever comes between.
+    IF codeverify.delete_packed_rows(partition) <> (packed ->> 'rows')::bigint + (packed ->> 'skipped')::bigint THEN
+        PERFORM codeverify.refuse_packing(
+            partition, 'It has other rows than have been packed.', 'Nothing was changed. Please report it.');
+    END IF;
     RETURN pg_catalog.jsonb_build_object('partition', partition::text, 'bytes_before', bytes_before) || packed;
 END
 $function$;
 COMMENT ON FUNCTION codeverify.pack_partition(regclass, regclass) IS
-    'Packs the rows of a partition that is over into codeverify.packed_segments, compares what can be read back with the rows, and empties the partition: all of it or, when anything fails, nothing. Rows of organizations that are gone are deleted where the table is one of codeverify, and kept for operators where it is not. Readers go on; late writers wait, and their rows are packed next time. Returns {"partition", "rows", "skipped", "bytes_before", "bytes"}. Raises VC106 for what cannot be packed, lock_not_available where open transactions keep it from it.';
+    'Packs the rows of a partition that is over into codeverify.packed_segments, compares what can be read back with the rows, and deletes those, all of them or, when anything fails, none: every snapshot has them either as rows or packed. Their room comes back when no snapshot from before is left: by maintenance (codeverify.empty_partition()) or vacuum. Rows of organizations that are gone are deleted where the table is one of codeverify, and kept for operators where it is not. Readers go on; late writers wait, and their rows are packed next time. Returns {"partition", "rows", "skipped", "bytes_before", "bytes"}. Raises VC106 for what cannot be packed, lock_not_available where open transactions have written to it.';
 
 CREATE FUNCTION codeverify.find_packing_cutoff(
     period text,

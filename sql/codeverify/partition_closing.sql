@@ -141,6 +141,7 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '300ms'
 AS $function$
 DECLARE
+    schema_id oid;
     partition_schema name;
     partition_name name;
     is_isolated boolean;
@@ -148,19 +149,19 @@ DECLARE
     index_name name;
     hidden text;
 BEGIN
-    SELECT n.nspname, c.relname, c.relrowsecurity
-    INTO STRICT partition_schema, partition_name, is_isolated
+    SELECT n.oid, n.nspname, c.relname, c.relrowsecurity
+    INTO STRICT schema_id, partition_schema, partition_name, is_isolated
     FROM pg_catalog.pg_class AS c
     JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.oid = partition;
 
-    -- Another index may have the name already.
+    -- Another index may have the name already. Not by to_regclass(), which takes rights on the schema.
     SELECT t.name
     INTO STRICT index_name
     FROM pg_catalog.generate_series(0, 1000) AS g (number)
     CROSS JOIN LATERAL tenancy.name_after(
         partition_name, label || '_idx' || CASE WHEN g.number > 0 THEN g.number::text ELSE '' END) AS t (name)
-    WHERE pg_catalog.to_regclass(pg_catalog.format('%I.%I', partition_schema, t.name)) IS NULL
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relname = t.name AND c.relnamespace = schema_id)
     ORDER BY g.number
     LIMIT 1;
 
@@ -183,9 +184,11 @@ BEGIN
             pg_catalog.format('ALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS 0', partition_schema, index_name, k.place),
             '; ' ORDER BY k.place)
         INTO hidden
-        FROM pg_catalog.pg_index AS i
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_index AS i ON i.indexrelid = c.oid
         CROSS JOIN LATERAL pg_catalog.unnest(i.indkey) WITH ORDINALITY AS k (attribute, place)
-        WHERE i.indexrelid = pg_catalog.to_regclass(pg_catalog.format('%I.%I', partition_schema, index_name))
+        WHERE c.relname = index_name
+          AND c.relnamespace = schema_id
           AND k.attribute = 0;
         IF hidden IS NOT NULL THEN
             PERFORM codeverify.run_as_owner_of(parent, hidden);

@@ -53,6 +53,11 @@ AS $function$
 DECLARE
     -- More partitions than this make every query slower to plan.
     many constant int := 150;
+    -- So far back every row gets its partition, and gaps are filled. What a collector with a wrong clock sends would
+    -- make one for every day that it names, and then those in between; so further back only history gets some.
+    settled_back constant interval := (CASE period WHEN 'day' THEN '31 days' WHEN 'week' THEN '26 weeks' ELSE '24 months' END)::interval;
+    -- So many rows of one period are history.
+    history constant int := 1000;
     -- Whatever the session's time zone and style of dates are.
     written constant text := 'YYYY-MM-DD HH24:MI:SS.US"+00"';
     at timestamptz := codeverify.read_clock();
@@ -61,13 +66,14 @@ DECLARE
         '0001-01-01 00:00:00+00'::timestamptz,
         retired_until,
         pg_catalog.date_trunc(period, at AT TIME ZONE 'UTC' - retention) AT TIME ZONE 'UTC');
+    settled timestamptz := greatest(since, pg_catalog.date_trunc(period, at AT TIME ZONE 'UTC' - settled_back) AT TIME ZONE 'UTC');
     missing record;
     target record;
     found_time timestamptz;
 BEGIN
     SELECT m.ahead, m.behind, m.horizon, m.partitions
     INTO missing
-    FROM codeverify.find_missing_partition(parent, period, premake, since, at) AS m;
+    FROM codeverify.find_missing_partition(parent, period, premake, settled, at) AS m;
     IF NOT FOUND OR missing.ahead IS NOT NULL THEN
         RETURN missing.ahead;
     END IF;
@@ -75,7 +81,12 @@ BEGIN
         RETURN NULL;
     END IF;
 
-    SELECT p.partdefid::regclass AS default_partition, a.attname, a.atttypid
+    SELECT p.partdefid::regclass AS default_partition,
+           pg_catalog.format('d.%I', a.attname) AS key,
+           CASE a.atttypid
+               WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('d.%I::timestamp AT TIME ZONE ''UTC''', a.attname)
+               ELSE pg_catalog.format('d.%I', a.attname)
+           END AS key_time
     INTO target
     FROM pg_catalog.pg_partitioned_table AS p
     JOIN pg_catalog.pg_class AS c ON c.oid = p.partdefid
@@ -86,14 +97,19 @@ BEGIN
       AND pg_catalog.pg_relation_size(c.oid) > 0;
     IF FOUND THEN
         found_time := codeverify.read_as_owner_of(parent, pg_catalog.format(
-            'SELECT (%1$s)::text FROM ONLY %2$s AS d WHERE d.%3$I >= %4$L::timestamptz AND d.%3$I < %5$L::timestamptz LIMIT 1',
-            CASE target.atttypid
-                WHEN 'pg_catalog.date'::regtype THEN pg_catalog.format('d.%I::timestamp AT TIME ZONE ''UTC''', target.attname)
-                ELSE pg_catalog.format('d.%I', target.attname)
-            END,
-            target.default_partition, target.attname,
-            pg_catalog.to_char(since AT TIME ZONE 'UTC', written),
+            'SELECT (%1$s)::text FROM ONLY %2$s AS d WHERE %3$s >= %4$L::timestamptz AND %3$s < %5$L::timestamptz LIMIT 1',
+            target.key_time, target.default_partition, target.key,
+            pg_catalog.to_char(settled AT TIME ZONE 'UTC', written),
             pg_catalog.to_char(missing.horizon AT TIME ZONE 'UTC', written)))::timestamptz;
+        IF found_time IS NULL AND since < settled THEN
+            found_time := codeverify.read_as_owner_of(parent, pg_catalog.format(
+                'SELECT min(%1$s)::text FROM ONLY %2$s AS d WHERE %3$s >= %4$L::timestamptz AND %3$s < %5$L::timestamptz '
+                'GROUP BY date_trunc(%6$L, %1$s, ''UTC'') HAVING count(*) >= %7$s LIMIT 1',
+                target.key_time, target.default_partition, target.key,
+                pg_catalog.to_char(since AT TIME ZONE 'UTC', written),
+                pg_catalog.to_char(settled AT TIME ZONE 'UTC', written),
+                period, history))::timestamptz;
+        END IF;
         IF found_time IS NOT NULL THEN
             RETURN found_time;
         END IF;
@@ -102,7 +118,7 @@ BEGIN
 END
 $function$;
 COMMENT ON FUNCTION codeverify.find_time_to_partition(regclass, text, integer, interval, timestamptz) IS
-    'A time for which a set needs a partition now, NULL when it has all: first the current period and those ahead of it; then, unless the set has 150 already, those of which DEFAULT holds rows, and gaps. Nothing that is past retention or has left the table before, and nothing beyond the premade periods.';
+    'A time for which a set needs a partition now, NULL when it has all: first the current period and those ahead of it; then, unless the set has 150 already, those of which DEFAULT holds rows, and gaps: of the last 31 days, 26 weeks or 24 months all of them, and of earlier periods those of which DEFAULT holds at least 1,000 rows. Nothing that is past retention or has left the table before, and nothing beyond the premade periods.';
 
 CREATE FUNCTION codeverify.list_sets_to_partition()
 RETURNS SETOF text
@@ -153,7 +169,8 @@ BEGIN
     SELECT s.parent, s.period, s.premake, s.retention, s.retired_until
     INTO set
     FROM codeverify.list_partition_sets() AS s
-    WHERE s.parent = pg_catalog.to_regclass(target);
+    -- Not to_regclass(), which takes rights on the schema.
+    WHERE s.parent::text = target;
     IF NOT FOUND THEN
         DELETE FROM codeverify.partition_sets AS s
         WHERE s.parent::text = target

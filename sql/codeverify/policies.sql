@@ -30,6 +30,7 @@ SELECT tenancy.isolate('codeverify.packed_segments');
 
 -- For functions only.
 SELECT tenancy.isolate('codeverify.metric_refreshes');
+SELECT tenancy.isolate('codeverify.metric_changes');
 
 CREATE POLICY report_refreshes_read ON codeverify.report_refreshes
     FOR SELECT

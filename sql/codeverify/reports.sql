@@ -62,6 +62,33 @@ COMMENT ON FUNCTION codeverify.configure_report(regclass, interval) IS
     'Says how old a report may become before codeverify.maintain() refreshes it; NULL for never, an hour by default. For codeverify_admin. Raises VC123 for what is no report and check_violation for an interval that is not positive. Example: SELECT codeverify.configure_report(''analysis.stored_findings_by_week'', ''6 hours'');';
 GRANT EXECUTE ON FUNCTION codeverify.configure_report(regclass, interval) TO codeverify_admin;
 
+CREATE FUNCTION codeverify.find_report_fault(target regclass)
+RETURNS text
+LANGUAGE sql
+STABLE
+SET search_path = pg_catalog, pg_temp
+AS $function$
+    -- Beside readers a refresh compares with what is there, in a temporary table and by a unique index.
+    SELECT CASE
+        WHEN NOT c.relispopulated THEN 'it holds nothing yet'
+        WHEN NOT pg_catalog.has_database_privilege(c.relowner, pg_catalog.current_database(), 'TEMPORARY')
+            THEN pg_catalog.format('%I may not make temporary tables', pg_catalog.pg_get_userbyid(c.relowner))
+        WHEN NOT EXISTS (
+            SELECT
+            FROM pg_catalog.pg_index AS i
+            WHERE i.indrelid = c.oid
+              AND i.indisunique
+              AND i.indisvalid
+              AND i.indpred IS NULL
+              AND i.indexprs IS NULL)
+            THEN 'it has no unique index'
+    END
+    FROM pg_catalog.pg_class AS c
+    WHERE c.oid = target
+$function$;
+COMMENT ON FUNCTION codeverify.find_report_fault(regclass) IS
+    'What keeps a report from being refreshed beside its readers, in words; NULL when nothing does.';
+
 CREATE FUNCTION codeverify.refresh_report(target regclass)
 RETURNS text
 LANGUAGE plpgsql
@@ -70,24 +97,10 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     began constant timestamptz := pg_catalog.clock_timestamp();
-    -- Beside readers a refresh compares with what is there, in a temporary table and by a unique index.
     is_concurrent boolean;
 BEGIN
     PERFORM codeverify.require_report(target);
-    SELECT c.relispopulated
-       AND pg_catalog.has_database_privilege(c.relowner, pg_catalog.current_database(), 'TEMPORARY')
-       AND EXISTS (
-           SELECT
-           FROM pg_catalog.pg_index AS i
-           WHERE i.indrelid = c.oid
-             AND i.indisunique
-             AND i.indisvalid
-             AND i.indpred IS NULL
-             AND i.indexprs IS NULL)
-    INTO STRICT is_concurrent
-    FROM pg_catalog.pg_class AS c
-    WHERE c.oid = target;
-
+    is_concurrent := codeverify.find_report_fault(target) IS NULL;
     IF is_concurrent THEN
         EXECUTE pg_catalog.format('REFRESH MATERIALIZED VIEW CONCURRENTLY %s', target);
     ELSE
@@ -141,3 +154,28 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.refresh_report_step(text) IS
     'The step of the maintenance task reports: refreshes one.';
+
+CREATE FUNCTION codeverify.publish_report(stored regclass, shown regclass, description text)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+DECLARE
+    part record;
+BEGIN
+    EXECUTE pg_catalog.format('COMMENT ON MATERIALIZED VIEW %s IS %L', stored, pg_catalog.format('What %s shows, of all organizations.', shown));
+    EXECUTE pg_catalog.format('COMMENT ON VIEW %s IS %L', shown, description);
+    EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.refreshed_at IS %L', shown, 'When the report was last refreshed; NULL before the first time.');
+    FOR part IN
+        SELECT a.attname AS name, pg_catalog.col_description(stored, a.attnum) AS description
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = stored
+          AND a.attnum > 0
+    LOOP
+        EXECUTE pg_catalog.format('COMMENT ON COLUMN %s.%I IS %L', shown, part.name, part.description);
+    END LOOP;
+    EXECUTE pg_catalog.format('GRANT SELECT ON %s TO codeverify_tenant', shown);
+END
+$function$;
+COMMENT ON FUNCTION codeverify.publish_report(regclass, regclass, text) IS
+    'For deployment: describes a report and the view in front of it, whose columns are the report''s and refreshed_at, and lets tenants read the view.';

@@ -30,3 +30,9 @@ BEFORE INSERT OR UPDATE OF parent, action, compress_after, closed_indexes
 ON codeverify.partition_sets
 FOR EACH ROW EXECUTE FUNCTION codeverify.check_partition_set();
 COMMENT ON TRIGGER partition_sets_check ON codeverify.partition_sets IS 'Whatever a set is told to do, it can be done.';
+
+CREATE TRIGGER organizations_forget_metric_changes
+AFTER DELETE ON tenancy.organizations
+FOR EACH ROW
+EXECUTE FUNCTION codeverify.forget_metric_changes();
+COMMENT ON TRIGGER organizations_forget_metric_changes ON tenancy.organizations IS 'Stands for ON DELETE CASCADE of codeverify.metric_changes.';

@@ -20,11 +20,7 @@ DECLARE
     received uuid;
     known record;
 BEGIN
-    IF tenancy.current_org_id() IS NOT NULL THEN
-        RAISE EXCEPTION 'only codeverify_service may do this, outside of a context'
-            USING ERRCODE = 'VC014',
-                  HINT = 'Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.';
-    END IF;
+    PERFORM integrations.require_no_context();
 
     said := integrations.read_delivery(provider, event, body, signature);
     IF said ->> 'status' = 'verified'

@@ -51,6 +51,34 @@ $function$;
 COMMENT ON FUNCTION integrations.handle_repository(uuid, uuid, text, jsonb) IS
     'For integrations.handle_delivery, event repository: name and visibility are as GitHub says. A deleted one stays with all that hangs from it, of no installation and disabled.';
 
+CREATE FUNCTION integrations.record_event(
+    delivery uuid,
+    tenant uuid,
+    repository uuid,
+    received_at timestamptz,
+    event_type text,
+    sha jsonb,
+    happened_at jsonb,
+    metadata jsonb)
+RETURNS bigint
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    RETURN telemetry.record_events(
+        tenant,
+        repository,
+        event_type,
+        pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
+            'sha', sha,
+            'at', happened_at,
+            'metadata', metadata || pg_catalog.jsonb_build_object('delivery', delivery))),
+        received_at);
+END
+$function$;
+COMMENT ON FUNCTION integrations.record_event(uuid, uuid, uuid, timestamptz, text, jsonb, jsonb, jsonb) IS
+    'Records the one code event that a delivery tells of, with the delivery in its metadata, and returns how many were new.';
+
 CREATE FUNCTION integrations.handle_push(delivery uuid, tenant uuid, repository uuid, received_at timestamptz, said jsonb)
 RETURNS jsonb
 LANGUAGE plpgsql
@@ -97,21 +125,19 @@ AS $function$
 DECLARE
     pull_request constant jsonb := said -> 'pull_request';
     is_merge constant boolean := what = 'closed' AND (said #>> '{pull_request,merged}')::boolean;
-    metadata constant jsonb := pg_catalog.jsonb_strip_nulls(
-        (pull_request - '{merged,created_at,merged_at,merge_sha}'::text[]) || pg_catalog.jsonb_build_object('delivery', delivery));
     recorded bigint := 0;
     analysis_id uuid;
 BEGIN
     IF what = 'opened' OR is_merge THEN
-        recorded := telemetry.record_events(
+        recorded := integrations.record_event(
+            delivery,
             tenant,
             repository,
+            received_at,
             CASE WHEN is_merge THEN 'pr_merged' ELSE 'pr_opened' END,
-            pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
-                'sha', CASE WHEN is_merge THEN pull_request -> 'merge_sha' ELSE pull_request -> 'head_sha' END,
-                'at', CASE WHEN is_merge THEN pull_request -> 'merged_at' ELSE pull_request -> 'created_at' END,
-                'metadata', metadata)),
-            received_at);
+            CASE WHEN is_merge THEN pull_request -> 'merge_sha' ELSE pull_request -> 'head_sha' END,
+            CASE WHEN is_merge THEN pull_request -> 'merged_at' ELSE pull_request -> 'created_at' END,
+            pg_catalog.jsonb_strip_nulls(pull_request - '{merged,created_at,merged_at,merge_sha}'::text[]));
     END IF;
     IF what <> 'closed'
         AND EXISTS (
@@ -154,15 +180,8 @@ DECLARE
     metadata constant jsonb := pg_catalog.jsonb_strip_nulls(review - '{commit_sha,at}'::text[]);
 BEGIN
     RETURN metadata || pg_catalog.jsonb_build_object(
-        'recorded', telemetry.record_events(
-            tenant,
-            repository,
-            'pr_reviewed',
-            pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
-                'sha', review -> 'commit_sha',
-                'at', review -> 'at',
-                'metadata', metadata || pg_catalog.jsonb_build_object('delivery', delivery))),
-            received_at));
+        'recorded', integrations.record_event(
+            delivery, tenant, repository, received_at, 'pr_reviewed', review -> 'commit_sha', review -> 'at', metadata));
 END
 $function$;
 COMMENT ON FUNCTION integrations.handle_review(uuid, uuid, uuid, timestamptz, jsonb) IS
@@ -190,15 +209,9 @@ BEGIN
               AND r.id = repository
               AND r.settings -> 'deployment_workflows' ? (run ->> 'workflow'))
     THEN
-        recorded := telemetry.record_events(
-            tenant,
-            repository,
-            'deploy',
-            pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
-                'sha', run -> 'head_sha',
-                'at', run -> 'finished_at',
-                'metadata', (run - '{head_sha,finished_at}'::text[]) || pg_catalog.jsonb_build_object('delivery', delivery))),
-            received_at);
+        recorded := integrations.record_event(
+            delivery, tenant, repository, received_at, 'deploy', run -> 'head_sha', run -> 'finished_at',
+            run - '{head_sha,finished_at}'::text[]);
     END IF;
     RETURN run || pg_catalog.jsonb_build_object('recorded', recorded);
 END
@@ -221,15 +234,9 @@ DECLARE
     recorded bigint := 0;
 BEGIN
     IF deployment ->> 'state' = 'success' THEN
-        recorded := telemetry.record_events(
-            tenant,
-            repository,
-            'deploy',
-            pg_catalog.jsonb_build_array(pg_catalog.jsonb_build_object(
-                'sha', deployment -> 'sha',
-                'at', deployment -> 'at',
-                'metadata', (deployment - '{sha,at}'::text[]) || pg_catalog.jsonb_build_object('delivery', delivery))),
-            received_at);
+        recorded := integrations.record_event(
+            delivery, tenant, repository, received_at, 'deploy', deployment -> 'sha', deployment -> 'at',
+            deployment - '{sha,at}'::text[]);
     END IF;
     RETURN deployment || pg_catalog.jsonb_build_object('recorded', recorded);
 END

@@ -3,10 +3,10 @@ COMMENT ON FUNCTION integrations.set_inbound_secret(text, text, uuid) IS
 GRANT EXECUTE ON FUNCTION integrations.set_inbound_secret(text, text, uuid)
 TO codeverify_admin, codeverify_service;
 
-CREATE FUNCTION integrations.retire_inbound_secret(secret_id uuid)
-RETURNS boolean
+CREATE FUNCTION integrations.require_no_context()
+RETURNS void
 LANGUAGE plpgsql
-SECURITY DEFINER
+STABLE
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
@@ -15,6 +15,19 @@ BEGIN
             USING ERRCODE = 'VC014',
                   HINT = 'Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.';
     END IF;
+END
+$function$;
+COMMENT ON FUNCTION integrations.require_no_context() IS
+    'Raises VC014 inside a context: what no tenant may do, nobody does while it acts for one.';
+
+CREATE FUNCTION integrations.retire_inbound_secret(secret_id uuid)
+RETURNS boolean
+LANGUAGE plpgsql
+SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    PERFORM integrations.require_no_context();
     DELETE FROM integrations.inbound_secrets AS s
     WHERE s.id = secret_id;
     RETURN FOUND;

@@ -120,8 +120,8 @@ COMMENT ON FUNCTION observability.open_incident(text, text, text, uuid, uuid, uu
 GRANT EXECUTE ON FUNCTION observability.open_incident(text, text, text, uuid, uuid, uuid, jsonb)
 TO codeverify_service, codeverify_tenant;
 
-CREATE FUNCTION observability.lock_incident(tenant uuid, incident_id uuid)
-RETURNS text
+CREATE FUNCTION observability.lock_incident(tenant uuid, incident_id uuid, refused text[] DEFAULT '{}')
+RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
@@ -139,12 +139,19 @@ BEGIN
             USING ERRCODE = 'VC111',
                   HINT = 'Check the id and the organization in context.';
     END IF;
-    RETURN current_status;
+    IF current_status = ANY (refused) THEN
+        RAISE EXCEPTION 'incident % is % already', lock_incident.incident_id, current_status
+            USING ERRCODE = 'VC041',
+                  HINT = CASE current_status
+                      WHEN 'resolved' THEN 'Reopen it with observability.reopen_incident(...) if it goes on.'
+                      ELSE 'Its timeline tells who moved it: observability.incident_timeline(...).'
+                  END;
+    END IF;
 END
 $function$;
-COMMENT ON FUNCTION observability.lock_incident(uuid, uuid) IS
-    'What the functions that move an incident share: locks it and returns its status. Raises VC111 when the organization has no such incident.';
-GRANT EXECUTE ON FUNCTION observability.lock_incident(uuid, uuid) TO codeverify_service, codeverify_tenant;
+COMMENT ON FUNCTION observability.lock_incident(uuid, uuid, text[]) IS
+    'What the functions that change an incident begin with: locks it, so that nobody else does at the same time. Raises VC111 when the organization has no such incident, VC041 when its status is one of those that are refused.';
+GRANT EXECUTE ON FUNCTION observability.lock_incident(uuid, uuid, text[]) TO codeverify_service, codeverify_tenant;
 
 -- With its owner's rights, since nobody else adds to a timeline.
 CREATE FUNCTION observability.note_incident(incident_id uuid, note text)
@@ -165,24 +172,16 @@ COMMENT ON FUNCTION observability.note_incident(uuid, text) IS
     'Adds a note, 1 to 10000 characters, to the timeline of an incident of the organization in context, resolved or not. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC111 for an unknown incident. Example: SELECT observability.note_incident(''7d3e...'', ''failing over to the other region'');';
 GRANT EXECUTE ON FUNCTION observability.note_incident(uuid, text) TO codeverify_service, codeverify_tenant;
 
-CREATE FUNCTION observability.move_incident(incident_id uuid, to_status text, note text)
+CREATE FUNCTION observability.move_incident(incident_id uuid, to_status text, refused text[], note text)
 RETURNS void
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant uuid := tenancy.require_permission('write');
-    from_status text := observability.lock_incident(tenant, incident_id);
     other_id uuid;
 BEGIN
-    IF from_status = to_status OR (to_status = 'open' AND from_status <> 'resolved') THEN
-        RAISE EXCEPTION 'incident % is % already', move_incident.incident_id, from_status
-            USING ERRCODE = 'VC041',
-                  HINT = CASE to_status
-                      WHEN 'resolved' THEN 'Reopen it with observability.reopen_incident(...) if it goes on.'
-                      ELSE 'Its timeline tells who moved it: observability.incident_timeline(...).'
-                  END;
-    END IF;
+    PERFORM observability.lock_incident(tenant, move_incident.incident_id, refused);
 
     UPDATE observability.incidents AS i
     SET status = to_status
@@ -209,9 +208,9 @@ EXCEPTION
                   HINT = 'Go on with that one, or resolve it first.';
 END
 $function$;
-COMMENT ON FUNCTION observability.move_incident(uuid, text, text) IS
-    'What identify_incident, resolve_incident and reopen_incident share: moves an incident to another status and adds the note, if there is one, to its timeline.';
-GRANT EXECUTE ON FUNCTION observability.move_incident(uuid, text, text) TO codeverify_service, codeverify_tenant;
+COMMENT ON FUNCTION observability.move_incident(uuid, text, text[], text) IS
+    'What identify_incident, resolve_incident and reopen_incident share: moves an incident to another status, from all but those that are refused, and adds the note, if there is one, to its timeline.';
+GRANT EXECUTE ON FUNCTION observability.move_incident(uuid, text, text[], text) TO codeverify_service, codeverify_tenant;
 
 CREATE FUNCTION observability.acknowledge_incident(incident_id uuid, note text DEFAULT NULL)
 RETURNS boolean
@@ -220,15 +219,9 @@ SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
     tenant uuid := tenancy.require_permission('write');
-    current_status text := observability.lock_incident(tenant, incident_id);
     is_first boolean;
 BEGIN
-    IF current_status = 'resolved' THEN
-        RAISE EXCEPTION 'incident % is resolved already', acknowledge_incident.incident_id
-            USING ERRCODE = 'VC041',
-                  HINT = 'Reopen it with observability.reopen_incident(...) if it goes on.';
-    END IF;
-
+    PERFORM observability.lock_incident(tenant, acknowledge_incident.incident_id, '{resolved}');
     UPDATE observability.incidents AS i
     SET acknowledged_at = pg_catalog.now(),
         acknowledged_by = tenancy.current_user_id(),
@@ -252,7 +245,7 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT observability.move_incident(incident_id, 'identified', note)
+    SELECT observability.move_incident(incident_id, 'identified', '{identified,resolved}', note)
 $function$;
 COMMENT ON FUNCTION observability.identify_incident(uuid, text) IS
     'Moves an incident to identified: its cause is known. The note is added to its timeline. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC041 when it is identified or resolved already, VC111 for an unknown incident.';
@@ -263,7 +256,7 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT observability.move_incident(incident_id, 'resolved', note)
+    SELECT observability.move_incident(incident_id, 'resolved', '{resolved}', note)
 $function$;
 COMMENT ON FUNCTION observability.resolve_incident(uuid, text) IS
     'Resolves an incident and adds the note to its timeline. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC041 when it is resolved already, VC111 for an unknown incident. Example: SELECT observability.resolve_incident(''7d3e...'', ''rolled back'');';
@@ -274,7 +267,7 @@ RETURNS void
 LANGUAGE sql
 SET search_path = pg_catalog, pg_temp
 AS $function$
-    SELECT observability.move_incident(incident_id, 'open', note)
+    SELECT observability.move_incident(incident_id, 'open', '{open,investigating,identified}', note)
 $function$;
 COMMENT ON FUNCTION observability.reopen_incident(uuid, text) IS
     'Opens a resolved incident again, to be acknowledged anew, and adds the note to its timeline. Takes the permission write. Raises VC011 without a context, VC014 without the permission, VC041 when it is not resolved, VC111 for an unknown incident, VC112 when another with its fingerprint goes on. Example: SELECT observability.reopen_incident(''7d3e...'', ''it is back'');';

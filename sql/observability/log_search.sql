@@ -2,7 +2,7 @@
 -- one partition, since planning them anew would take longer than most of them.
 
 COMMENT ON FUNCTION observability.hold_logs(timestamptz, timestamptz) IS
-    'Keeps what observability.logs has from "since" on and before "until" from being packed until the transaction ends: a statement that waited for that instead would find the lines neither in the table, nor, with the snapshot from before, packed.';
+    'Keeps the partitions of observability.logs that have lines from "since" on and before "until" from leaving the table until the transaction ends, between when they are found and when they are read.';
 
 CREATE FUNCTION observability.find_logs(
     tenant uuid,

@@ -18,7 +18,6 @@ GROUP BY i.org_id, 2, i.severity;
 CREATE UNIQUE INDEX stored_incidents_by_month_org_id_month_severity_idx
     ON observability.stored_incidents_by_month (org_id, month, severity);
 
-COMMENT ON MATERIALIZED VIEW observability.stored_incidents_by_month IS 'What observability.incidents_by_month shows, of all organizations.';
 COMMENT ON COLUMN observability.stored_incidents_by_month.org_id IS 'Organization of the incidents.';
 COMMENT ON COLUMN observability.stored_incidents_by_month.month IS 'First day of the UTC month that they began in.';
 COMMENT ON COLUMN observability.stored_incidents_by_month.severity IS 'sev1 to sev4.';
@@ -29,25 +28,12 @@ COMMENT ON COLUMN observability.stored_incidents_by_month.mean_hours_to_resolve 
 
 CREATE VIEW observability.incidents_by_month WITH (security_barrier = true) AS
 SELECT
-    s.org_id,
-    s.month,
-    s.severity,
-    s.incidents,
-    s.open_incidents,
-    s.oldest_open_at,
-    s.mean_hours_to_resolve,
+    s.*,
     (SELECT r.refreshed_at FROM codeverify.report_refreshes AS r WHERE r.report = 'observability.stored_incidents_by_month'::regclass) AS refreshed_at
 FROM observability.stored_incidents_by_month AS s
 WHERE s.org_id = tenancy.current_org_id()
   AND tenancy.has_permission('read');
-COMMENT ON VIEW observability.incidents_by_month IS
-    'Incidents counted by month and severity, how old the open ones are and how long the others took, over the last 25 months, as of refreshed_at.';
-COMMENT ON COLUMN observability.incidents_by_month.org_id IS 'Organization of the incidents.';
-COMMENT ON COLUMN observability.incidents_by_month.month IS 'First day of the UTC month that they began in.';
-COMMENT ON COLUMN observability.incidents_by_month.severity IS 'sev1 to sev4.';
-COMMENT ON COLUMN observability.incidents_by_month.incidents IS 'All incidents.';
-COMMENT ON COLUMN observability.incidents_by_month.open_incidents IS 'Those that are not resolved.';
-COMMENT ON COLUMN observability.incidents_by_month.oldest_open_at IS 'When the oldest of these began; NULL when there are none.';
-COMMENT ON COLUMN observability.incidents_by_month.mean_hours_to_resolve IS 'Mean of the hours from beginning to resolution of the others; NULL when there are none.';
-COMMENT ON COLUMN observability.incidents_by_month.refreshed_at IS 'When the report was last refreshed; NULL before the first time.';
-GRANT SELECT ON observability.incidents_by_month TO codeverify_tenant;
+
+SELECT codeverify.publish_report(
+    'observability.stored_incidents_by_month', 'observability.incidents_by_month',
+    'Incidents counted by month and severity, how old the open ones are and how long the others took, over the last 25 months, as of refreshed_at.');

@@ -38,4 +38,3 @@ REVOKE UPDATE ON providers.cost_alerts FROM codeverify_tenant;
 GRANT UPDATE (acknowledged, acknowledged_at) ON providers.cost_alerts TO codeverify_tenant;
 
 -- For functions only.
-SELECT tenancy.isolate('providers.usage_changes');

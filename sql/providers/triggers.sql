@@ -1,9 +1,9 @@
 -- For statements on the table: what maintenance moves between partitions, packs or retires changes no total.
 CREATE TRIGGER usage_tracking_note_new
 AFTER INSERT ON providers.usage_tracking
-REFERENCING NEW TABLE AS new_rows
+REFERENCING NEW TABLE AS touched_rows
 FOR EACH STATEMENT
-EXECUTE FUNCTION providers.note_new_usage();
+EXECUTE FUNCTION providers.note_usage();
 
 CREATE TRIGGER usage_tracking_note_changed
 AFTER UPDATE ON providers.usage_tracking
@@ -13,17 +13,10 @@ EXECUTE FUNCTION providers.note_changed_usage();
 
 CREATE TRIGGER usage_tracking_note_deleted
 AFTER DELETE ON providers.usage_tracking
-REFERENCING OLD TABLE AS old_rows
+REFERENCING OLD TABLE AS touched_rows
 FOR EACH STATEMENT
-EXECUTE FUNCTION providers.note_deleted_usage();
+EXECUTE FUNCTION providers.note_usage();
 
 COMMENT ON TRIGGER usage_tracking_note_new ON providers.usage_tracking IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER usage_tracking_note_changed ON providers.usage_tracking IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER usage_tracking_note_deleted ON providers.usage_tracking IS 'Says which metrics are out of date.';
-
-CREATE TRIGGER organizations_forget_usage_changes
-AFTER DELETE ON tenancy.organizations
-FOR EACH ROW
-EXECUTE FUNCTION providers.forget_usage_changes();
-
-COMMENT ON TRIGGER organizations_forget_usage_changes ON tenancy.organizations IS 'Stands for ON DELETE CASCADE of providers.usage_changes.';

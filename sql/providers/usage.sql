@@ -1,21 +1,22 @@
--- providers.usage_metrics follows providers.usage_tracking as telemetry.repo_metrics follows attribution; see
--- sql/telemetry/metrics.sql for why it is made so.
+-- providers.usage_metrics follows providers.usage_tracking, as sql/codeverify/metrics.sql says.
 
-CREATE FUNCTION providers.note_new_usage()
+CREATE FUNCTION providers.note_usage()
 RETURNS trigger
 LANGUAGE plpgsql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    INSERT INTO providers.usage_changes (org_id, user_id, date)
-    SELECT DISTINCT n.org_id, n.user_id, n.date
-    FROM new_rows AS n;
+    INSERT INTO codeverify.metric_changes (relation, org_id, subject_id, date)
+    SELECT DISTINCT 'providers.usage_metrics', t.org_id, t.user_id, t.date
+    FROM touched_rows AS t
+    -- One that goes with all it has needs no metrics.
+    WHERE EXISTS (SELECT FROM tenancy.organizations AS o WHERE o.id = t.org_id);
     RETURN NULL;
 END
 $function$;
-COMMENT ON FUNCTION providers.note_new_usage() IS
-    'Trigger function: notes the days whose metrics new usage changes.';
+COMMENT ON FUNCTION providers.note_usage() IS
+    'Trigger function: notes the days whose metrics new or deleted usage changes.';
 
 CREATE FUNCTION providers.note_changed_usage()
 RETURNS trigger
@@ -24,48 +25,15 @@ SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
 BEGIN
-    INSERT INTO providers.usage_changes (org_id, user_id, date)
-    SELECT o.org_id, o.user_id, o.date FROM old_rows AS o
+    INSERT INTO codeverify.metric_changes (relation, org_id, subject_id, date)
+    SELECT 'providers.usage_metrics', o.org_id, o.user_id, o.date FROM old_rows AS o
     UNION
-    SELECT n.org_id, n.user_id, n.date FROM new_rows AS n;
+    SELECT 'providers.usage_metrics', n.org_id, n.user_id, n.date FROM new_rows AS n;
     RETURN NULL;
 END
 $function$;
 COMMENT ON FUNCTION providers.note_changed_usage() IS
     'Trigger function: notes the days whose metrics an update of usage changes, the old ones and the new ones.';
-
-CREATE FUNCTION providers.note_deleted_usage()
-RETURNS trigger
-LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    INSERT INTO providers.usage_changes (org_id, user_id, date)
-    SELECT DISTINCT o.org_id, o.user_id, o.date
-    FROM old_rows AS o
-    -- One that goes with all it has needs no metrics.
-    WHERE EXISTS (SELECT FROM tenancy.organizations AS t WHERE t.id = o.org_id);
-    RETURN NULL;
-END
-$function$;
-COMMENT ON FUNCTION providers.note_deleted_usage() IS
-    'Trigger function: notes the days whose metrics deleted usage changes.';
-
-CREATE FUNCTION providers.forget_usage_changes()
-RETURNS trigger
-LANGUAGE plpgsql
-SECURITY DEFINER
-SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    DELETE FROM providers.usage_changes AS c
-    WHERE c.org_id = OLD.id;
-    RETURN NULL;
-END
-$function$;
-COMMENT ON FUNCTION providers.forget_usage_changes() IS
-    'Trigger function: deletes the notes about an organization that was deleted.';
 
 CREATE FUNCTION providers.list_usage(tenant uuid, first_day date, last_day date)
 RETURNS TABLE (
@@ -126,47 +94,43 @@ $function$;
 COMMENT ON FUNCTION providers.is_usage_retired(uuid, date) IS
     'Whether an organization''s usage of a day has left the database by retention and has been counted before. The metrics of such a day are all that is left of it, and stay as they are.';
 
-CREATE FUNCTION providers.refresh_some_usage(tenant uuid, last_change bigint, max_days integer DEFAULT 1000)
-RETURNS TABLE (days integer, changed bigint)
+CREATE FUNCTION providers.note_due_metrics(tenant uuid, first_day date)
+RETURNS void
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $function$
+BEGIN
+    IF first_day IS NOT NULL THEN
+        INSERT INTO codeverify.metric_changes (relation, org_id, subject_id, date)
+        SELECT 'providers.usage_metrics', tenant, u.user_id, u.date
+        FROM providers.list_usage(tenant, first_day, 'infinity') AS u
+        UNION
+        SELECT 'providers.usage_metrics', tenant, m.user_id, m.date
+        FROM providers.usage_metrics AS m
+        WHERE m.org_id = tenant
+          AND m.date >= first_day;
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION providers.note_due_metrics(uuid, date) IS
+    'What codeverify.note_due_metrics() does for providers.usage_metrics: with first_day notes every day from that on.';
+
+CREATE FUNCTION providers.count_usage(tenant uuid, users uuid[], dates date[])
+RETURNS bigint
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $function$
 DECLARE
-    users uuid[];
-    dates date[];
+    changed bigint;
 BEGIN
-    SELECT pg_catalog.array_agg(k.user_id), pg_catalog.array_agg(k.date)
-    INTO users, dates
-    FROM (
-        SELECT c.date, c.user_id
-        FROM providers.usage_changes AS c
-        WHERE c.org_id = tenant
-          AND c.id <= last_change
-        GROUP BY c.date, c.user_id
-        ORDER BY c.date, c.user_id
-        LIMIT max_days
-    ) AS k;
-    days := coalesce(pg_catalog.cardinality(dates), 0);
-    changed := 0;
-    IF days = 0 THEN
-        RETURN NEXT;
-        RETURN;
-    END IF;
-
     -- Whoever deletes them locks them first, too. One that is gone has taken its metrics with it, and none can be added.
     PERFORM FROM auth.users AS u WHERE u.id = ANY (users) ORDER BY u.id FOR KEY SHARE;
 
-    DELETE FROM providers.usage_changes AS c
-    USING ROWS FROM (pg_catalog.unnest(users), pg_catalog.unnest(dates)) AS k (user_id, date)
-    WHERE c.org_id = tenant
-      AND c.date = k.date
-      AND c.user_id = k.user_id;
-
-    -- Packing and retention empty partitions for everybody at once, also for a snapshot that sees neither their segments nor
-    -- that they are retired. So the snapshot below is taken when that is over or has to wait.
+    -- Retention takes partitions away from everybody at once, also from a snapshot that does not see that they are retired. So
+    -- the snapshot below is taken when that is over or has to wait.
     LOCK TABLE providers.usage_tracking IN ACCESS SHARE MODE;
 
-    -- A statement of its own, whose snapshot is later than that of the one before: all that the notes are about is seen.
+    -- A statement of its own, whose snapshot is taken with the locks held.
     WITH retired AS MATERIALIZED (
         SELECT d.date, providers.is_usage_retired(tenant, d.date) AS is_retired
         FROM (SELECT DISTINCT k.date FROM pg_catalog.unnest(dates) AS k (date)) AS d
@@ -182,10 +146,10 @@ BEGIN
         SELECT DISTINCT
             k.user_id,
             p.period,
-            pg_catalog.date_trunc(p.period, k.date::timestamp)::date AS first_day,
-            (pg_catalog.date_trunc(p.period, k.date::timestamp) + ('1 ' || p.period)::interval)::date AS next_day
+            p.first_day,
+            p.next_day
         FROM key AS k
-        CROSS JOIN (VALUES ('day'), ('week'), ('month')) AS p (period)
+        CROSS JOIN LATERAL codeverify.list_metric_periods(k.date) AS p
     ),
     day AS (
         SELECT u.user_id, u.provider, u.model, u.date, u.requests_count, u.tokens_input, u.tokens_output, u.cost_usd
@@ -257,85 +221,20 @@ BEGIN
         RETURNING m.id
     )
     SELECT (SELECT pg_catalog.count(*) FROM stored) + (SELECT pg_catalog.count(*) FROM removed)
-    INTO changed;
-    RETURN NEXT;
-END
-$function$;
-COMMENT ON FUNCTION providers.refresh_some_usage(uuid, bigint, integer) IS
-    'Computes usage metrics of an organization anew for up to max_days of the users'' days that are noted, by notes up to last_change, and forgets the notes. Returns how many days these were and how many rows of providers.usage_metrics were written or removed. The caller holds codeverify.lock_metrics().';
-
-CREATE FUNCTION providers.refresh_organization_usage(tenant uuid, since timestamptz DEFAULT NULL)
-RETURNS bigint
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    first_day constant date := (since AT TIME ZONE 'UTC')::date;
-    last_change bigint;
-    batch record;
-    changed bigint := 0;
-BEGIN
-    PERFORM codeverify.lock_metrics('providers.usage_metrics', tenant, true);
-    IF since IS NOT NULL THEN
-        INSERT INTO providers.usage_changes (org_id, user_id, date)
-        SELECT tenant, u.user_id, u.date
-        FROM providers.list_usage(tenant, first_day, 'infinity') AS u
-        UNION
-        SELECT tenant, m.user_id, m.date
-        FROM providers.usage_metrics AS m
-        WHERE m.org_id = tenant
-          AND m.date >= first_day;
-    END IF;
-
-    -- What is noted from here on is left for the next refresh: with busy writers there would be no end.
-    SELECT pg_catalog.max(c.id)
-    INTO last_change
-    FROM providers.usage_changes AS c
-    WHERE c.org_id = tenant;
-    LOOP
-        SELECT b.days, b.changed
-        INTO STRICT batch
-        FROM providers.refresh_some_usage(tenant, last_change) AS b;
-        EXIT WHEN batch.days = 0;
-        changed := changed + batch.changed;
-    END LOOP;
+    INTO STRICT changed;
     RETURN changed;
 END
 $function$;
-COMMENT ON FUNCTION providers.refresh_organization_usage(uuid, timestamptz) IS
-    'Does for one organization what providers.refresh_usage_metrics() does, without asking who calls.';
+COMMENT ON FUNCTION providers.count_usage(uuid, uuid[], date[]) IS
+    'Computes the usage metrics of an organization anew for days of users, by position, with their weeks and months. Returns how many rows of providers.usage_metrics were written or removed. For codeverify.refresh_some_metrics().';
 
 CREATE FUNCTION providers.refresh_usage_metrics(since timestamptz DEFAULT NULL)
 RETURNS bigint
-LANGUAGE plpgsql
+LANGUAGE sql
 SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $function$
-DECLARE
-    tenant uuid := tenancy.current_org_id();
-    changed bigint := 0;
-BEGIN
-    IF pg_catalog.current_setting('transaction_isolation') <> 'read committed' THEN
-        RAISE EXCEPTION 'providers.refresh_usage_metrics() needs a transaction at READ COMMITTED'
-            USING ERRCODE = 'VC121',
-                  DETAIL = 'It counts what others have committed since the transaction began.',
-                  HINT = 'Call it by itself, or BEGIN ISOLATION LEVEL READ COMMITTED.';
-    END IF;
-    IF tenant IS NOT NULL THEN
-        tenant := tenancy.require_permission('write');
-        RETURN providers.refresh_organization_usage(tenant, since);
-    END IF;
-    -- In one order, in which no two wait for each other.
-    FOR tenant IN
-        SELECT c.org_id FROM providers.usage_changes AS c
-        UNION
-        SELECT o.id FROM tenancy.organizations AS o WHERE since IS NOT NULL
-        ORDER BY 1
-    LOOP
-        changed := changed + providers.refresh_organization_usage(tenant, since);
-    END LOOP;
-    RETURN changed;
-END
+    SELECT codeverify.refresh_metrics('providers.usage_metrics', since)
 $function$;
 COMMENT ON FUNCTION providers.refresh_usage_metrics(timestamptz) IS
     'Brings providers.usage_metrics up to date with providers.usage_tracking, packed rows included, and returns how many rows of it were written or removed: all that is committed when it is called is counted. It computes the days whose usage changed, and their weeks and months; with since, every day from that time on (-infinity for all). Days whose usage has left by retention keep their metrics. For codeverify_service and codeverify_admin: the organization in context, which takes the permission write, or all of them without a context. codeverify.maintain() does the same in small steps. Raises VC121 at other isolation levels than READ COMMITTED. Example: SELECT providers.refresh_usage_metrics();';
@@ -383,71 +282,3 @@ $function$;
 COMMENT ON FUNCTION providers.read_organization_usage(text, date, date) IS
     'What all users of the organization in context used, by provider, model and period (day, week or month), for periods that begin from since to until; of each user alone nothing is told. As of the last refresh of providers.usage_metrics. Takes the permission manage. Example: SELECT * FROM providers.read_organization_usage(''month'', ''2026-01-01'');';
 GRANT EXECUTE ON FUNCTION providers.read_organization_usage(text, date, date) TO codeverify_service, codeverify_tenant;
-
-CREATE FUNCTION providers.list_due_usage()
-RETURNS SETOF text
-LANGUAGE plpgsql
-STABLE
-SET search_path = pg_catalog, pg_temp
-AS $function$
-BEGIN
-    RETURN QUERY
-        SELECT 'providers.usage_metrics'
-        WHERE EXISTS (SELECT FROM providers.usage_changes);
-END
-$function$;
-COMMENT ON FUNCTION providers.list_due_usage() IS
-    'The target of the maintenance task usage, where some metrics are out of date.';
-
-CREATE FUNCTION providers.refresh_usage_step(target text)
-RETURNS TABLE (action text, detail text, more boolean)
-LANGUAGE plpgsql
-SET search_path = pg_catalog, pg_temp
-AS $function$
-DECLARE
-    tenant uuid;
-    passed uuid[] := ARRAY[]::uuid[];
-    days integer := 0;
-    changed bigint;
-    fault_code text;
-    fault text;
-BEGIN
-    IF target <> 'providers.usage_metrics' THEN
-        RETURN;
-    END IF;
-    LOOP
-        -- The one that has waited longest, unless somebody is at it.
-        SELECT c.org_id
-        INTO tenant
-        FROM providers.usage_changes AS c
-        WHERE c.org_id <> ALL (passed)
-        ORDER BY c.id
-        LIMIT 1;
-        IF NOT FOUND THEN
-            -- One that fails does not keep the others from being refreshed.
-            IF fault IS NOT NULL THEN
-                RAISE EXCEPTION USING ERRCODE = fault_code, MESSAGE = fault;
-            END IF;
-            RETURN;
-        END IF;
-        BEGIN
-            IF codeverify.lock_metrics('providers.usage_metrics', tenant, false) THEN
-                SELECT b.days, b.changed
-                INTO STRICT days, changed
-                FROM providers.refresh_some_usage(tenant, 9223372036854775807) AS b;
-            END IF;
-        EXCEPTION WHEN OTHERS THEN
-            GET STACKED DIAGNOSTICS fault_code = RETURNED_SQLSTATE, fault = MESSAGE_TEXT;
-            days := 0;
-        END;
-        EXIT WHEN days > 0;
-        passed := passed || tenant;
-    END LOOP;
-    action := 'refreshed';
-    detail := pg_catalog.format('%s days of organization %s, %s rows changed', days, tenant, changed);
-    more := EXISTS (SELECT FROM providers.usage_changes AS c);
-    RETURN NEXT;
-END
-$function$;
-COMMENT ON FUNCTION providers.refresh_usage_step(text) IS
-    'A step of the maintenance task usage: up to 1000 users'' days of the organization whose metrics have been out of date for longest.';

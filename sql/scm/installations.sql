@@ -10,11 +10,7 @@ AS $function$
 DECLARE
     claimed record;
 BEGIN
-    IF tenancy.current_org_id() IS NOT NULL THEN
-        RAISE EXCEPTION 'only codeverify_service may do this, outside of a context'
-            USING ERRCODE = 'VC014',
-                  HINT = 'Connect as a login of codeverify_service, and call it in a transaction that acts for no tenant.';
-    END IF;
+    PERFORM integrations.require_no_context();
     PERFORM o.id
     FROM tenancy.organizations AS o
     WHERE o.id = claim_installation.org_id

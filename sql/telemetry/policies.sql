@@ -19,4 +19,3 @@ GRANT INSERT (org_id, repo_id, "timestamp", commit_sha, event_type, metadata) ON
 GRANT USAGE ON SEQUENCE telemetry.code_events_id_seq TO codeverify_ingest;
 
 -- For functions only.
-SELECT tenancy.isolate('telemetry.metric_changes');

@@ -14,7 +14,6 @@ GROUP BY e.org_id, e.repo_id, 3, e.event_type;
 CREATE UNIQUE INDEX stored_events_by_week_org_id_repo_id_week_event_type_idx
     ON telemetry.stored_events_by_week (org_id, repo_id, week, event_type);
 
-COMMENT ON MATERIALIZED VIEW telemetry.stored_events_by_week IS 'What telemetry.events_by_week shows, of all organizations.';
 COMMENT ON COLUMN telemetry.stored_events_by_week.org_id IS 'Organization of the repository.';
 COMMENT ON COLUMN telemetry.stored_events_by_week.repo_id IS 'Repository that they are about; it may have been deleted since.';
 COMMENT ON COLUMN telemetry.stored_events_by_week.week IS 'Monday of the UTC week that they happened in.';
@@ -23,24 +22,15 @@ COMMENT ON COLUMN telemetry.stored_events_by_week.events IS 'How often.';
 
 CREATE VIEW telemetry.events_by_week WITH (security_barrier = true) AS
 SELECT
-    s.org_id,
-    s.repo_id,
-    s.week,
-    s.event_type,
-    s.events,
+    s.*,
     (SELECT r.refreshed_at FROM codeverify.report_refreshes AS r WHERE r.report = 'telemetry.stored_events_by_week'::regclass) AS refreshed_at
 FROM telemetry.stored_events_by_week AS s
 WHERE s.org_id = tenancy.current_org_id()
   AND tenancy.has_permission('read');
-COMMENT ON VIEW telemetry.events_by_week IS
-    'Code events counted by repository, week and type, over the last 53 weeks, as of refreshed_at.';
-COMMENT ON COLUMN telemetry.events_by_week.org_id IS 'Organization of the repository.';
-COMMENT ON COLUMN telemetry.events_by_week.repo_id IS 'Repository that they are about; it may have been deleted since.';
-COMMENT ON COLUMN telemetry.events_by_week.week IS 'Monday of the UTC week that they happened in.';
-COMMENT ON COLUMN telemetry.events_by_week.event_type IS 'What happened.';
-COMMENT ON COLUMN telemetry.events_by_week.events IS 'How often.';
-COMMENT ON COLUMN telemetry.events_by_week.refreshed_at IS 'When the report was last refreshed; NULL before the first time.';
-GRANT SELECT ON telemetry.events_by_week TO codeverify_tenant;
+
+SELECT codeverify.publish_report(
+    'telemetry.stored_events_by_week', 'telemetry.events_by_week',
+    'Code events counted by repository, week and type, over the last 53 weeks, as of refreshed_at.');
 
 -- Not stored: the metrics are few rows, and always newer.
 CREATE VIEW telemetry.ai_share WITH (security_invoker = true) AS

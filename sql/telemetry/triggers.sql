@@ -15,9 +15,9 @@ COMMENT ON TRIGGER organizations_delete_code_events ON tenancy.organizations IS 
 
 CREATE TRIGGER code_attribution_note_new
 AFTER INSERT ON telemetry.code_attribution
-REFERENCING NEW TABLE AS new_rows
+REFERENCING NEW TABLE AS touched_rows
 FOR EACH STATEMENT
-EXECUTE FUNCTION telemetry.note_new_attribution();
+EXECUTE FUNCTION telemetry.note_attribution();
 
 CREATE TRIGGER code_attribution_note_changed
 AFTER UPDATE ON telemetry.code_attribution
@@ -27,9 +27,9 @@ EXECUTE FUNCTION telemetry.note_changed_attribution();
 
 CREATE TRIGGER code_attribution_note_deleted
 AFTER DELETE ON telemetry.code_attribution
-REFERENCING OLD TABLE AS old_rows
+REFERENCING OLD TABLE AS touched_rows
 FOR EACH STATEMENT
-EXECUTE FUNCTION telemetry.note_deleted_attribution();
+EXECUTE FUNCTION telemetry.note_attribution();
 
 CREATE TRIGGER code_attribution_note_truncated
 AFTER TRUNCATE ON telemetry.code_attribution
@@ -48,12 +48,6 @@ FOR EACH ROW
 WHEN (OLD.settings -> 'ai_confidence_threshold' IS DISTINCT FROM NEW.settings -> 'ai_confidence_threshold')
 EXECUTE FUNCTION telemetry.note_organization_threshold();
 
-CREATE TRIGGER organizations_forget_metric_changes
-AFTER DELETE ON tenancy.organizations
-FOR EACH ROW
-EXECUTE FUNCTION telemetry.forget_metric_changes();
-
-COMMENT ON TRIGGER organizations_forget_metric_changes ON tenancy.organizations IS 'Stands for ON DELETE CASCADE of telemetry.metric_changes.';
 COMMENT ON TRIGGER code_attribution_note_new ON telemetry.code_attribution IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER code_attribution_note_changed ON telemetry.code_attribution IS 'Says which metrics are out of date.';
 COMMENT ON TRIGGER code_attribution_note_deleted ON telemetry.code_attribution IS 'Says which metrics are out of date.';

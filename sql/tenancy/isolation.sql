@@ -72,7 +72,8 @@ BEGIN
       AND a.attnum > 0
       AND NOT a.attisdropped
       AND a.atttypid IN ('pg_catalog.text'::regtype, 'pg_catalog.varchar'::regtype, 'pg_catalog.bpchar'::regtype)
-      AND a.attstattarget <> 0
+      -- NULL from 17 on where nothing is set, -1 before.
+      AND a.attstattarget IS DISTINCT FROM 0
       AND NOT EXISTS (
           SELECT
           FROM pg_catalog.pg_constraint AS c
@@ -91,7 +92,7 @@ BEGIN
         JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indexrelid
         WHERE i.indrelid = target
           AND i.indkey[a.attnum - 1] = 0
-          AND a.attstattarget <> 0
+          AND a.attstattarget IS DISTINCT FROM 0
     LOOP
         EXECUTE pg_catalog.format('ALTER INDEX %s ALTER COLUMN %s SET STATISTICS 0', expression.index, expression.attnum);
     END LOOP;

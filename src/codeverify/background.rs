@@ -58,9 +58,40 @@ pub fn in_transaction<T>(work: impl FnOnce() -> T) -> T {
     result
 }
 
+/// What a lock on the extension is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// To work with its tables; not while somebody removes them.
+    Use,
+    /// To remove its tables, and perhaps itself: not while background processes work with them.
+    Removal,
+}
+
+/// Locks the extension, as DROP EXTENSION does, until the transaction ends. Whoever works with the tables unasked takes
+/// the lock before any of theirs, and so does whoever drops them all: their orders never meet.
+pub fn hold_extension(hold: Hold) {
+    let lock = match hold {
+        Hold::Use => pg_sys::AccessShareLock,
+        Hold::Removal => pg_sys::AccessExclusiveLock,
+    };
+    // SAFETY: a look-up by a 'static name in a transaction; what is not there is not locked.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"codeverify".as_ptr(), true);
+        if extension != pg_sys::InvalidOid {
+            pg_sys::LockDatabaseObject(
+                pg_sys::ExtensionRelationId,
+                extension,
+                0,
+                lock as pg_sys::LOCKMODE,
+            );
+        }
+    }
+}
+
 /// Does all of a transaction's work as codeverify_owner, with what triggers had put off until its commit: that would
 /// run as the superuser.
 pub fn as_owner_to_the_end<T>(work: impl FnOnce() -> T) -> T {
+    hold_extension(Hold::Use);
     as_owner(|| {
         let result = work();
         run_script("SET CONSTRAINTS ALL IMMEDIATE");

@@ -35,6 +35,10 @@ pub enum Error {
     InvalidApiKeyRequest { problem: String },
     #[error("invalid invitation request: {problem}")]
     InvalidInvitationRequest { problem: String },
+    #[error("{table} must not be locked against others")]
+    TableLockRefused { table: String },
+    #[error("invalid change of the key: {problem}")]
+    InvalidReencryption { problem: &'static str },
     #[error("invalid rate limit: {problem}")]
     InvalidRateLimit { problem: &'static str },
     #[error("analysis {analysis_id} does not exist")]
@@ -63,6 +67,8 @@ pub enum Error {
     EntryExists { lane: i32, seq: i64 },
     #[error("action \"{action}\" is reserved")]
     ReservedAction { action: String },
+    #[error("entity \"{entity}\" is reserved in the platform's ledger")]
+    ReservedEntity { entity: String },
     #[error("the entry would go to the ledger of another organization")]
     AnotherLedger,
     #[error("the entry names another user than the one in context")]
@@ -246,6 +252,9 @@ pub const CODES: &[(&str, &str)] = &[
     ("VC121", "refresh_at_read_committed"),
     ("VC122", "invalid_attribution"),
     ("VC123", "no_such_report"),
+    ("VC145", "query_too_long"),
+    ("VC150", "invalid_reencryption"),
+    ("VC151", "table_lock_refused"),
 ];
 
 impl Error {
@@ -284,7 +293,7 @@ impl Error {
             | Error::EntryExists { .. }
             | Error::UnreadableHead
             | Error::NoLaneIndex => "VC051",
-            Error::ReservedAction { .. } => "VC052",
+            Error::ReservedAction { .. } | Error::ReservedEntity { .. } => "VC052",
             Error::LedgerRows { .. } | Error::LedgerDefinition { .. } | Error::NotAGuard => "VC053",
             Error::NotACaptureTrigger => "VC054",
             Error::NotArchivable { .. } | Error::NothingToPrune { .. } => "VC058",
@@ -302,6 +311,8 @@ impl Error {
             Error::TreeDamaged { .. } => "VC057",
             Error::UnusableEncryptionKey { .. } => "VC024",
             Error::InvalidRateLimit { .. } => "VC027",
+            Error::InvalidReencryption { .. } => "VC150",
+            Error::TableLockRefused { .. } => "VC151",
             Error::NoRandomness => "VC090",
             Error::InvalidIndexDefinition { .. } | Error::NotAPeriod { .. } => "VC091",
             Error::NotASet { .. } | Error::RowsCannotMove { .. } => "VC092",
@@ -345,6 +356,7 @@ impl Error {
             }),
             Error::EntryExists { .. } => Some("A second one would fork the lane.".into()),
             Error::ReservedAction { .. } => Some("Actions that begin with row. or table. tell of captured changes.".into()),
+            Error::ReservedEntity { .. } => Some("What the platform's ledger says of the ledger itself is written by its own functions.".into()),
             Error::LedgerRows { .. } => Some("What the ledger holds is final.".into()),
             Error::LedgerDefinition { .. } => Some("It is part of the ledger, or what keeps the ledger from being changed.".into()),
             Error::NotArchivable { reason, .. } => Some(reason.clone()),
@@ -408,6 +420,12 @@ impl Error {
             Error::InvalidInvitationRequest { .. } => {
                 "See COMMENT ON FUNCTION auth.create_invitation for what each argument may be.".into()
             }
+            Error::InvalidReencryption { .. } => {
+                "Begin with SELECT * FROM codeverify.reencrypt_some(1000), and pass what it returns as reached on to the next call.".to_owned()
+            }
+            Error::TableLockRefused { .. } => {
+                "Lock rows with SELECT ... FOR UPDATE, or take an advisory lock. A superuser may set codeverify.refuse_table_locks to off.".to_owned()
+            }
             Error::InvalidRateLimit { .. } => {
                 "Give a key's id, a limit of 0 or more, and a cost of 1 or more.".into()
             }
@@ -425,6 +443,7 @@ impl Error {
             Error::ChainMismatch { .. } => "The entry was changed on its way: restore an unchanged copy.".into(),
             Error::EntryExists { .. } => "Restore into a ledger that does not have the entry.".into(),
             Error::ReservedAction { .. } => "Choose another name, such as project.renamed.".into(),
+            Error::ReservedEntity { .. } => "Choose another name, one that does not begin with audits.".into(),
             Error::AnotherLedger => "Leave org_id out, or act for that organization.".into(),
             Error::AnotherActor => "Leave actor_id out: the entry is signed by the user in context.".into(),
             Error::UnreadableHead => "Run audits.verify_chain() to see what was changed.".into(),

@@ -75,13 +75,32 @@ pub fn reading<T>(
     query: &str,
     run: impl FnOnce(&str) -> T,
 ) -> Result<T, Error> {
+    with_rights_of_caller(table, query, |query| {
+        // Where row security would hide rows, that is an error.
+        // SAFETY: inside of the level of settings that as_role() opened.
+        unsafe { set_for_now(c"row_security", c"off") };
+        run(query)
+    })
+}
+
+/// The same for a statement that writes: the owner's triggers find row security as it is.
+pub fn writing<T>(
+    table: pg_sys::Oid,
+    statement: &str,
+    run: impl FnOnce(&str) -> T,
+) -> Result<T, Error> {
+    with_rights_of_caller(table, statement, run)
+}
+
+fn with_rights_of_caller<T>(
+    table: pg_sys::Oid,
+    query: &str,
+    run: impl FnOnce(&str) -> T,
+) -> Result<T, Error> {
     let owner = owner_for(table)?;
     // SAFETY: reads the current role.
     let reader = unsafe { pg_sys::GetUserId() };
     Ok(as_role(owner, || {
-        // Where row security would hide rows, that is an error.
-        // SAFETY: inside of the level of settings that as_role() opened.
-        unsafe { set_for_now(c"row_security", c"off") };
         let _withdraw = Withdraw;
         NEXT.set(
             CString::new(query)

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use pgrx::prelude::*;
 use pgrx::spi::quote_identifier;
 
+use super::background::{hold_extension, Hold};
 use super::deploy::{deployed_objects, Deployed, DEPLOYED, DOMAINS};
 use super::errors::Error;
 use super::owner::as_owner;
@@ -69,6 +70,7 @@ fn uninstall(confirm: &str) {
     if confirm != database {
         raise(Error::NotConfirmed { database });
     }
+    hold_extension(Hold::Removal);
     let objects = deployed_objects();
     let existing = existing_names(&objects);
     for kind in ["VIEW", "MATERIALIZED VIEW", "TABLE", "TYPE"] {

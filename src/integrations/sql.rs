@@ -11,6 +11,7 @@ use crate::auth::outcomes::{count_unknown, Unknown};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::settings;
 use crate::tenancy::sql::{from_datum, to_datum};
 
@@ -37,6 +38,7 @@ fn set_inbound_secret(
     secret: Option<&str>,
     org_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> pgrx::Uuid {
+    let _unlogged = UnloggedStatement::begin();
     // Whoever knows a secret can make deliveries, so a tenant must not choose that of another, or the App's.
     or_raise(require_operator());
     let (provider, secret) = (provider.unwrap_or_default(), secret.unwrap_or_default());

@@ -17,7 +17,7 @@ extension_sql_file!(
 extension_sql_file!(
     "../../sql/telemetry/metrics.sql",
     name = "telemetry_metrics",
-    requires = ["telemetry_functions"]
+    requires = ["codeverify_metrics", "telemetry_functions"]
 );
 
 #[pg_extern(schema = "telemetry", volatile, parallel_unsafe)]

@@ -6,4 +6,5 @@ pub mod permission;
 pub mod role_bindings;
 pub mod settings;
 pub mod sql;
+pub mod table_locks;
 pub mod web_tokens;

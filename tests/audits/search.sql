@@ -70,6 +70,13 @@ FROM (VALUES
     (')(&|!:*<->\', NULL, 'no operators of tsquery')
 ) AS q (query, expected, title);
 SELECT is_empty('SELECT * FROM audits.search(NULL)', 'NULL finds nothing');
+SELECT lives_ok(
+    format('SELECT * FROM audits.search(%L)', c.query), 'a query of 4,000 characters is one: ' || left(c.query, 12))
+FROM (VALUES (rpad('', 4000, 'a ')), (rpad('', 4000, '-a ')), (rpad('', 4000, 'a or ')), (rpad('', 4000, '"a b" '))) AS c (query);
+SELECT throws_ok(
+    format('SELECT * FROM audits.search(%L)', c.query), 'VC145', 'the query of a search is too long',
+    format('one of %s characters is not', length(c.query)))
+FROM (VALUES (repeat('a', 4001)), (repeat('word ', 100000))) AS c (query);
 SELECT results_eq(
     $$SELECT entity, action, actor_id, resource_id, payload ->> 'stars', lane BETWEEN 0 AND 31, seq > 0, ip_address FROM audits.search('4711')$$,
     $$VALUES ('repository', 'repository.disabled', tap.id('owner of a'), tap.id('r'), '4711', true, true, NULL::text)$$,

@@ -37,8 +37,8 @@ WITH archive AS (
     RETURNING id
 )
 INSERT INTO audits.archive_segments
-    (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, signatures, content)
-SELECT tap.id('a'), a.id, 0, '{0}', '{1}', '{1}', 1, '1999-12-01', '1999-12-02', sha256(''), ''
+    (org_id, archive_id, place, lanes, first_seqs, last_seqs, entries, min_ts, max_ts, min_id, max_id, signatures, content)
+SELECT tap.id('a'), a.id, 0, '{0}', '{1}', '{1}', 1, '1999-12-01', '1999-12-02', 1, 1, sha256(''), ''
 FROM archive AS a;
 INSERT INTO audits.redaction_keys (key) VALUES (sha256(''));
 INSERT INTO audits.column_rules (table_pattern, column_pattern, treatment, reason) VALUES ('tap.t', 'c', 'ignore', 'tap');
@@ -77,6 +77,7 @@ VALUES ('audits.audit_log', $$action = ''$$, 'audit_log_action_check'),
        ('audits.archive_segments', $$lanes = '{}'$$, 'archive_segments_lanes_check'),
        ('audits.archive_segments', $$last_seqs = '{1,2}'$$, 'archive_segments_lanes_check'),
        ('audits.archive_segments', $$max_ts = min_ts - interval '1 second'$$, 'archive_segments_max_ts_check'),
+       ('audits.archive_segments', $$max_id = min_id - 1$$, 'archive_segments_max_id_check'),
        ('audits.archive_segments', $$place = -1$$, 'archive_segments_place_check'),
        ('audits.archive_segments', $$signatures = '\x00'$$, 'archive_segments_signatures_check'),
        ('audits.archives', $$bytes_after = -1$$, 'archives_bytes_after_check'),

@@ -7,9 +7,6 @@ SELECT * FROM no_plan();
 GRANT ALL ON ALL TABLES IN SCHEMA tap TO PUBLIC;
 SELECT set_config('codeverify.totp_issuer', 'Tap: Inc', true);
 
--- A step is chosen that is not over before it was used: what is tested below takes a second, on a busy server some.
-SELECT pg_sleep(greatest(0, 30.5 - r.seconds)) FROM (SELECT extract(epoch FROM clock_timestamp())::numeric % 30) AS r (seconds) WHERE r.seconds > 18;
-
 -- Wrong codes make the next attempt wait; most of these tests are not about that.
 CREATE FUNCTION tap.forget_failures()
 RETURNS jsonb

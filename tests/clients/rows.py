@@ -202,7 +202,6 @@ def rows(tenant):
             "id": uuid4(), **repo, "date": date(2024, 2, 29), "period": ENUMERATIONS["telemetry.time_period"].month,
             "files_analyzed": 10, "ai_files": 4, "avg_ai_confidence": 0.125, "t1_boilerplate_files": 1,
             "t2_glue_files": 2, "t3_core_files": 3, "t4_novel_files": 4}),
-        ("telemetry.metric_changes", {**repo, "date": date(2024, 2, 29)}),
         ("observability.logs", {
             "service_id": service, "environment_id": environment, "ts": EARLIER, "level": "error",
             "message": "Boom\nat line 1", "meta_json": {"trace": "abc"}}),
@@ -296,7 +295,8 @@ def rows(tenant):
         ("providers.usage_metrics", {
             "id": uuid4(), "user_id": user, "provider": "openai", "model": "m", "date": date(2024, 2, 1), "period": "month",
             "requests_count": 2**40, "tokens_input": 2**40, "tokens_output": 0, "cost_usd": Decimal("0.000000125")}),
-        ("providers.usage_changes", {"user_id": user, "date": date(2024, 2, 29)}),
+        ("codeverify.metric_changes", {
+            "relation": "providers.usage_metrics", "subject_id": user, "date": date(2024, 2, 29)}),
         ("providers.cost_alerts", {
             "id": uuid4(), "user_id": user, "alert_type": "monthly_90", "threshold_percentage": 90,
             "triggered_at": EARLIER, "acknowledged": True, "acknowledged_at": NOW}),

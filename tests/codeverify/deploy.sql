@@ -53,6 +53,7 @@ SELECT set_eq(
     'codeverify.queue_age',
     'codeverify.schema_sizes',
     'codeverify.slow_sets',
+    'codeverify.metric_changes',
     'codeverify.metric_refreshes',
     'codeverify.report_refreshes',
     'codeverify.packed_segments',
@@ -140,7 +141,6 @@ SELECT set_eq(
     'providers.cost_alerts',
     'providers.provider_health',
     'providers.providers',
-    'providers.usage_changes',
     'providers.usage_metrics',
     'providers.usage_tracking',
     'providers.user_providers',
@@ -154,7 +154,6 @@ SELECT set_eq(
     'telemetry.code_attribution',
     'telemetry.code_events',
     'telemetry.events_by_week',
-    'telemetry.metric_changes',
     'telemetry.repo_metrics',
     'telemetry.stored_events_by_week',
     'tenancy.coverage',
@@ -193,9 +192,8 @@ SELECT set_eq(
         JOIN pg_namespace AS n ON n.oid = c.relnamespace
         WHERE n.nspowner = 'codeverify_owner'::regrole AND c.relkind = 'S'
     $$,
-    ARRAY['audits.audit_log_id_seq', 'observability.incident_events_id_seq', 'observability.logs_id_seq',
-          'providers.usage_changes_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq',
-          'telemetry.metric_changes_id_seq'],
+    ARRAY['audits.audit_log_id_seq', 'codeverify.metric_changes_id_seq', 'observability.incident_events_id_seq',
+          'observability.logs_id_seq', 'providers.usage_tracking_id_seq', 'telemetry.code_events_id_seq'],
     'the sequences are those listed here');
 SELECT set_eq(
     $$SELECT n.nspname::text FROM pg_namespace AS n WHERE n.nspowner = 'codeverify_owner'::regrole$$,

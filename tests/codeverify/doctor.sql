@@ -62,6 +62,7 @@ VALUES
     ('tenant_attributes', NULL, 'ALTER ROLE tap_tenant BYPASSRLS', '^error: .*tap_tenant \(BYPASSRLS\)'),
     ('tenant_attributes', NULL, 'ALTER ROLE tap_tenant SUPERUSER REPLICATION', '^error: .*tap_tenant \(SUPERUSER, REPLICATION\)'),
     ('tenant_attributes', NULL, 'CREATE ROLE tap_group IN ROLE codeverify_tenant; CREATE ROLE tap_deep LOGIN REPLICATION IN ROLE tap_group', '^error: .*tap_deep \(REPLICATION\)'),
+    ('tenant_attributes', NULL, 'ALTER ROLE tap_ingest BYPASSRLS', '^error: .*tap_ingest \(BYPASSRLS\)'),
     ('tenant_memberships', NULL, 'GRANT codeverify_service TO tap_tenant', '^error: .*tap_tenant \(codeverify_service\)'),
     ('tenant_memberships', NULL, 'GRANT pg_read_all_data TO tap_tenant', '^error: .*tap_tenant \(pg_read_all_data\)'),
     ('tenant_memberships', NULL, 'GRANT codeverify_owner TO codeverify_tenant', '^error: .*codeverify_tenant \(codeverify_owner\)'),
@@ -73,11 +74,26 @@ VALUES
     ('context_settings', NULL, 'GRANT SET ON PARAMETER codeverify.org_id TO tap_nobody', '^error: .*tap_nobody \(codeverify.org_id\)'),
     ('context_settings', NULL, 'GRANT SET ON PARAMETER session_replication_role TO PUBLIC', '^error: .*PUBLIC \(session_replication_role\)'),
     ('context_settings', NULL, 'GRANT SET ON PARAMETER codeverify.bound_identity TO tap_nobody', '^error: .*tap_nobody \(codeverify.bound_identity\)'),
+    ('context_settings', NULL, 'GRANT ALTER SYSTEM ON PARAMETER codeverify.api_key_id TO tap_nobody', '^error: .*tap_nobody \(codeverify.api_key_id\)'),
+    ('guard_settings', NULL, 'GRANT SET ON PARAMETER codeverify.capture TO tap_nobody', '^warning: .*tap_nobody \(codeverify.capture\)'),
+    ('guard_settings', NULL, 'GRANT ALTER SYSTEM ON PARAMETER codeverify.encryption_key_file TO PUBLIC', '^warning: .*PUBLIC \(codeverify.encryption_key_file\)'),
+    ('open_relations', NULL, 'CREATE MATERIALIZED VIEW tap.open AS SELECT f.id FROM analysis.findings AS f; GRANT SELECT ON tap.open TO codeverify_tenant', '^warning: .*tap.open'),
+    ('open_relations', NULL, 'CREATE VIEW tap.open AS SELECT f.id FROM analysis.findings AS f; GRANT SELECT (id) ON tap.open TO PUBLIC', '^warning: .*tap.open'),
+    ('open_relations', NULL, 'CREATE FOREIGN DATA WRAPPER tap_wrapper; CREATE SERVER tap_server FOREIGN DATA WRAPPER tap_wrapper; CREATE FOREIGN TABLE tap.open (id uuid) SERVER tap_server; GRANT SELECT ON tap.open TO codeverify_tenant', '^warning: .*tap.open'),
+    ('tenant_timeouts', 'SET LOCAL statement_timeout = ''1h''; SET LOCAL lock_timeout = ''1h''; SET LOCAL idle_in_transaction_session_timeout = ''1h''', 'SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0', '^warning: .*tap_tenant \(idle_in_transaction_session_timeout, lock_timeout, statement_timeout\)'),
+    ('tenant_timeouts', 'SET LOCAL statement_timeout = ''1h''; SET LOCAL lock_timeout = ''1h''; SET LOCAL idle_in_transaction_session_timeout = ''1h''', format('SET LOCAL lock_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0; ALTER ROLE tap_tenant SET lock_timeout = ''5s''; ALTER ROLE tap_tenant SET statement_timeout = ''30s''; ALTER ROLE tap_tenant IN DATABASE %I SET statement_timeout = ''0''', current_database()), '^warning: .*tap_tenant \(idle_in_transaction_session_timeout, statement_timeout\)'),
+    ('tenant_timeouts', 'SET LOCAL statement_timeout = ''1h''; SET LOCAL lock_timeout = ''1h''; SET LOCAL idle_in_transaction_session_timeout = ''1h''', 'SET LOCAL statement_timeout = ''1h''; SET LOCAL lock_timeout = ''1h''; SET LOCAL idle_in_transaction_session_timeout = ''1h''; ALTER ROLE tap_ingest SET lock_timeout = ''0s''', '^warning: .*tap_ingest \(lock_timeout\)'),
+    ('lost_secrets', NULL, 'INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', NULL, ''cv1:lost:AAAA''), (''github'', NULL, ''cv1:lost:AAAA'')', '^error: no key opens: 2 of integrations.inbound_secrets.secret_encrypted \(key lost\)'),
+    ('lost_secrets', NULL, 'INSERT INTO auth.jwt_keys (algorithm, issuer, audience, secret_encrypted) VALUES (''HS256'', ''https://tap'', ''tap'', ''cv1:lost:AAAA'')', '^error: no key opens: 1 of auth.jwt_keys.secret_encrypted \(key lost\)'),
+    ('inbound_secrets', 'INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', NULL, ''x'')', 'DELETE FROM integrations.inbound_secrets; INSERT INTO scm.installations (github_installation_id, org_id, account_type) VALUES (9100000099, tap.id(''a''), ''Organization'')', '^warning: .*installation 9100000099 of organization'),
+    ('inbound_secrets', 'INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', NULL, ''x''), (''github'', tap.id(''a''), ''x''); INSERT INTO integrations.inbound_deliveries (provider, delivery_id, event, payload_hash, org_id) VALUES (''github'', ''x@'' || tap.id(''a''), ''ping'', repeat(''a'', 64), tap.id(''a''))', 'INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', NULL, ''x''); INSERT INTO integrations.inbound_deliveries (provider, delivery_id, event, payload_hash, org_id) VALUES (''github'', ''x@'' || tap.id(''a''), ''ping'', repeat(''a'', 64), tap.id(''a''))', '^warning: .*of: organization ' || tap.id('a')),
+    ('inbound_secrets', 'INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', NULL, ''x'')', 'DELETE FROM integrations.inbound_secrets; INSERT INTO audits.audit_log (org_id, entity, action) VALUES (NULL, ''delivery'', ''delivery.refused'')', '^warning: .*somebody, last refused at'),
     ('role_bindings', format('ALTER ROLE tap_tenant IN DATABASE %I SET codeverify.bound_identity = %L', current_database(), tap.id('a') || '/owner/' || tap.id('viewer of a')), format('ALTER ROLE tap_tenant IN DATABASE %I SET codeverify.bound_identity = %L', current_database(), tap.id('nobody') || '/viewer'), '^warning: .*tap_tenant \(the organization is gone\)'),
     ('role_bindings', NULL, format('ALTER ROLE tap_tenant IN DATABASE %I SET codeverify.bound_identity = %L', current_database(), tap.id('a') || '/viewer/' || tap.id('owner of b')), '^warning: .*tap_tenant \(the user is no member\)'),
     ('role_bindings', NULL, format('ALTER ROLE tap_tenant IN DATABASE %I SET codeverify.bound_identity = %L', current_database(), ''), '^warning: .*tap_tenant \(the setting names nobody\)'),
     ('log_parameters', 'SET LOCAL log_parameter_max_length = 0; SET LOCAL log_parameter_max_length_on_error = 0', 'SET LOCAL log_parameter_max_length = -1', '^warning: .*log_parameter_max_length = -1'),
     ('log_parameters', 'SET LOCAL log_parameter_max_length = 0; SET LOCAL log_parameter_max_length_on_error = 0', 'SET LOCAL log_parameter_max_length_on_error = 64', '^warning: .*on_error = 64B'),
+    ('log_parameters', 'SET LOCAL log_parameter_max_length = 0; SET LOCAL log_parameter_max_length_on_error = 0', 'SET LOCAL auto_explain.log_parameter_max_length = -1', '^warning: .*auto_explain.log_parameter_max_length = -1'),
     ('log_statement', 'SET LOCAL log_statement = ddl', 'SET LOCAL log_statement = mod', '^warning: log_statement = mod'),
     ('log_statement', 'SET LOCAL log_statement = none', 'SET LOCAL log_statement = ''all''', '^warning: log_statement = all'),
     ('secrets_in_settings', NULL, 'ALTER ROLE tap_tenant SET app.stripe_secret = ''x''', '^error: .*app.stripe_secret of role tap_tenant'),
@@ -103,17 +119,18 @@ VALUES
     ('maintenance_tasks', NULL, 'INSERT INTO codeverify.maintenance_tasks (task, target, last_run_at, last_error, last_error_at, failures) VALUES (''partitions'', ''tap.mine'', now(), ''no room'', now(), 1)', '^warning: partitions of tap.mine: no room'),
     ('partitions', NULL, 'SET LOCAL codeverify.clock = ''2031-01-01 00:00:00+00''', '^warning: .*observability.logs has partitions until'),
     ('partitions', NULL, 'CREATE TABLE tap.line (at timestamptz NOT NULL) PARTITION BY RANGE (at); DO $do$ BEGIN FOR d IN 0 .. 150 LOOP EXECUTE format(''CREATE TABLE tap.line_%s PARTITION OF tap.line FOR VALUES FROM (%L) TO (%L)'', d, date ''2031-01-01'' + d, date ''2031-01-02'' + d); END LOOP; END $do$; INSERT INTO codeverify.partition_sets (parent, period, premake) VALUES (''tap.line'', ''day'', 14)', '^warning: .*tap.line has 151 partitions'),
+    ('reports', format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner', current_database()), format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, codeverify_owner', current_database()), '^warning: .*telemetry.stored_events_by_week \(codeverify_owner may not make temporary tables\)'),
+    ('reports', format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner', current_database()), format('GRANT TEMPORARY ON DATABASE %I TO codeverify_owner; DROP INDEX telemetry.stored_events_by_week_org_id_repo_id_week_event_type_idx', current_database()), '^warning: readers wait while these are refreshed: telemetry.stored_events_by_week \(it has no unique index\) \*'),
     ('clock', NULL, 'SET LOCAL codeverify.clock = ''2030-01-01 00:00:00+00''', '^error: codeverify.clock is set.*2030'),
     ('invalid_indexes', NULL, 'UPDATE pg_index SET indisvalid = false WHERE indexrelid = ''observability.logs_pkey''::regclass', '^warning: .*observability.logs_pkey'),
     ('own_transactions', 'SET LOCAL codeverify.own_transactions = on', 'SET LOCAL codeverify.own_transactions = off', '^error: .*rolls back'),
     ('synchronous_commit', 'SET LOCAL synchronous_commit = on', 'SET LOCAL synchronous_commit = off', '^warning: synchronous_commit is off');
 
-SELECT matches(tap.diagnose(a.wrong, a.check_name), a.expected, a.check_name || ': ' || a.wrong)
-FROM tap.ailment AS a
-ORDER BY a.place;
-SELECT matches(tap.diagnose(a.wrong, a.check_name), '\*$', 'with a hint: ' || a.wrong)
-FROM tap.ailment AS a
-ORDER BY a.place;
+CREATE TABLE tap.diagnosis AS
+SELECT a.*, tap.diagnose(a.wrong, a.check_name) AS told
+FROM tap.ailment AS a;
+SELECT matches(d.told, d.expected, d.check_name || ': ' || d.wrong) FROM tap.diagnosis AS d ORDER BY d.place;
+SELECT matches(d.told, '\*$', 'with a hint: ' || d.wrong) FROM tap.diagnosis AS d ORDER BY d.place;
 -- What these leave aside is settled by the test's own installation.
 SELECT matches(tap.diagnose(coalesce(a.cure, 'SELECT'), a.check_name), '^ok: [^*]*$', 'healthy: ' || coalesce(a.cure, a.check_name))
 FROM (SELECT DISTINCT a.check_name, a.cure FROM tap.ailment AS a WHERE a.check_name NOT IN ('signing_key', 'encryption_key') AND a.cure IS DISTINCT FROM 'DROP SCHEMA public CASCADE') AS a
@@ -131,6 +148,20 @@ FROM unnest(ARRAY[
     'ALTER ROLE tap_tenant SET search_path = public']) AS w (wrong)
 WHERE w.wrong !~ 'ssl_';
 
+-- Views that read as whoever asks, and what tenants do not read, are not open.
+SELECT matches(tap.diagnose(w.wrong, 'open_relations'), '^ok', w.wrong)
+FROM unnest(ARRAY[
+    'CREATE VIEW tap.open WITH (security_invoker) AS SELECT f.id FROM analysis.findings AS f; GRANT SELECT ON tap.open TO codeverify_tenant',
+    'CREATE VIEW tap.open AS SELECT p.proname FROM pg_proc AS p; GRANT SELECT ON tap.open TO codeverify_tenant',
+    'CREATE VIEW tap.open AS SELECT f.id FROM analysis.findings AS f; GRANT SELECT ON tap.open TO codeverify_admin',
+    'CREATE MATERIALIZED VIEW tap.open AS SELECT f.id FROM analysis.findings AS f']) AS w (wrong);
+
+-- A suspended installation delivers nothing.
+SELECT matches(tap.diagnose(w.wrong, 'inbound_secrets'), '^ok', w.wrong)
+FROM (VALUES (
+    'DELETE FROM integrations.inbound_secrets; INSERT INTO integrations.inbound_secrets (provider, org_id, secret_encrypted) VALUES (''github'', tap.id(''b''), ''x'');
+    INSERT INTO scm.installations (github_installation_id, org_id, account_type, suspended_at) VALUES (9100000099, tap.id(''a''), ''Organization'', now())')) AS w (wrong);
+
 -- The value of what looks like a secret is never told.
 SELECT is_empty(
     $$SELECT FROM codeverify.doctor() AS d WHERE d.detail ~ 'swordfish' OR d.hint ~ 'swordfish'$$, 'there is no such thing');
@@ -144,13 +175,17 @@ FROM set_config('codeverify.ledger_key_file', '/etc/passwd', true);
 -- Server versions.
 SELECT is((SELECT string_agg(f, ' ') FROM codeverify.list_server_flaws(v.version) AS f), v.flaws, v.version::text)
 FROM (VALUES
-    (150002, 'CVE-2023-2455 CVE-2025-8713'),
-    (150003, 'CVE-2025-8713'),
+    (150002, 'CVE-2023-2455 CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150003, 'CVE-2023-39418 CVE-2024-10976 CVE-2025-8713'),
+    (150008, 'CVE-2024-10976 CVE-2025-8713'),
+    (150009, 'CVE-2025-8713'),
     (150013, 'CVE-2025-8713'),
     (150014, NULL),
     (150020, NULL),
+    (160004, 'CVE-2024-10976 CVE-2025-8713'),
     (160009, 'CVE-2025-8713'),
     (160010, NULL),
+    (170000, 'CVE-2024-10976 CVE-2025-8713'),
     (170005, 'CVE-2025-8713'),
     (170006, NULL),
     (180000, NULL)
@@ -170,9 +205,13 @@ SELECT is(d.status, CASE WHEN current_setting('fsync') = 'on' AND current_settin
 FROM codeverify.doctor() AS d
 WHERE d.check_name = 'durability';
 
+SELECT is(d.status, CASE WHEN current_setting('max_worker_processes')::int >= 8 THEN 'ok' ELSE 'warning' END, 'worker_processes')
+FROM codeverify.doctor() AS d
+WHERE d.check_name = 'worker_processes';
+
 SELECT set_eq(
     'SELECT check_name FROM codeverify.doctor()',
-    ARRAY(SELECT DISTINCT a.check_name FROM tap.ailment AS a) || '{server_version,preload,data_checksums,durability,autovacuum}'::text[],
+    ARRAY(SELECT DISTINCT a.check_name FROM tap.ailment AS a) || '{server_version,preload,data_checksums,durability,autovacuum,worker_processes}'::text[],
     'every check is tested here');
 SELECT is_empty($$SELECT FROM codeverify.doctor() WHERE status NOT IN ('ok', 'warning', 'error') OR detail IS NULL$$, 'each tells what it found');
 SELECT is_empty($$SELECT FROM codeverify.doctor() WHERE (status = 'ok') <> (hint IS NULL)$$, 'and what to do, where there is something');

@@ -49,7 +49,8 @@ BEGIN
 END
 $function$;
 CREATE CAST (app.color AS text) WITH FUNCTION app.blacken(app.color) AS IMPLICIT;
-CREATE TABLE app.lines (at timestamptz NOT NULL, color app.color, note text) PARTITION BY RANGE (at);
+CREATE DOMAIN app.remark AS text CHECK (app.attack() = 'x');
+CREATE TABLE app.lines (at timestamptz NOT NULL, color app.color, note app.remark) PARTITION BY RANGE (at);
 CREATE TABLE app.lines_default PARTITION OF app.lines DEFAULT;
 INSERT INTO app.lines
 SELECT d.at, 'red', 'a note'
@@ -113,8 +114,8 @@ SELECT codeverify.configure_partitions('app.lines', compress_after => '60 days')
 SELECT tap.witnesses() \g /dev/null
 SELECT bag_eq(
     $$SELECT action FROM codeverify.maintain('compression') WHERE target = 'app.lines'$$,
-    $$VALUES ('packed'), ('dropped')$$,
-    'a month is packed and dropped');
+    $$VALUES ('packed'), ('emptied'), ('dropped')$$,
+    'a month is packed, emptied and dropped');
 SELECT is(tap.witnesses(), 'as the owner', 'as the owner');
 SELECT is((SELECT count(*) FROM codeverify.read_all_packed('app.lines')), 31::bigint, 'with rows that the owner does not see');
 INSERT INTO app.lines VALUES ('2026-03-05 00:00+00', 'green', 'late');
@@ -144,6 +145,47 @@ CALL tap.act(login => 'tap_member');
 SELECT throws_ok($$SELECT codeverify.read_as_owner_of('app.lines', 'SELECT 1')$$, '42501', NULL, 'is nothing that an administrator has run');
 SET LOCAL ROLE tap_app;
 SELECT is((SELECT count(*) FROM app.lines), 0::bigint, 'and leaves no rights behind');
+RESET SESSION AUTHORIZATION;
+
+-- What is brought back meets the owner's triggers, checks, defaults, types and casts.
+SET LOCAL ROLE tap_app;
+CREATE FUNCTION app.attack_by_trigger()
+RETURNS trigger
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM app.attack();
+    RETURN NEW;
+END
+$function$;
+CREATE TRIGGER before_row BEFORE INSERT ON app.lines FOR EACH ROW EXECUTE FUNCTION app.attack_by_trigger();
+CREATE TRIGGER after_row AFTER INSERT ON app.lines FOR EACH ROW EXECUTE FUNCTION app.attack_by_trigger();
+CREATE TRIGGER statement AFTER INSERT ON app.lines_default FOR EACH STATEMENT EXECUTE FUNCTION app.attack_by_trigger();
+CREATE FUNCTION app.redden(color text)
+RETURNS app.color
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    PERFORM app.attack();
+    RETURN CASE color WHEN 'green' THEN 'green'::app.color ELSE 'red'::app.color END;
+END
+$function$;
+CREATE CAST (text AS app.color) WITH FUNCTION app.redden(text) AS ASSIGNMENT;
+ALTER TABLE app.lines ADD COLUMN since_then text DEFAULT app.attack();
+ALTER TABLE app.lines ADD CHECK (app.attack() = 'x');
+RESET ROLE;
+SELECT tap.witnesses() \g /dev/null
+SELECT is(codeverify.unpack_partition('app.lines', '2026-04-01 00:00+00'), 30::bigint, 'a superuser brings rows back');
+SELECT is(tap.witnesses(), 'as the owner', 'as the owner');
+SET LOCAL ROLE codeverify_owner;
+SELECT is(codeverify.unpack_partition('app.lines', '2026-03-01 00:00+00'), 31::bigint, 'and so does codeverify_owner');
+RESET ROLE;
+SELECT is(tap.witnesses(), 'as the owner', 'as the owner');
+SELECT throws_ok(
+    $$SELECT codeverify.insert_as_owner_of('app.lines', 'WITH m AS (DELETE FROM auth.users RETURNING 1) SELECT set_config(''role'', ''codeverify_owner'', false) || $1::text', '{}')$$,
+    '42501', NULL, 'who becomes nobody else');
+CALL tap.act(login => 'tap_member');
+SELECT throws_ok($$SELECT codeverify.insert_as_owner_of('app.lines', 'SELECT $1[1]', '{}')$$, '42501', NULL, 'which is nothing for an administrator either');
 RESET SESSION AUTHORIZATION;
 
 -- A superuser who makes a set of somebody's table.

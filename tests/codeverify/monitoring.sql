@@ -91,6 +91,12 @@ SELECT is_empty('SELECT * FROM codeverify.missing_foreign_key_indexes', 'until t
 
 -- Queues: of all organizations, numbers only.
 RESET SESSION AUTHORIZATION;
+DELETE FROM codeverify.metric_changes;
+INSERT INTO codeverify.metric_changes (relation, org_id, subject_id, date)
+SELECT 'providers.usage_metrics', tap.id('a'), tap.id('owner of a'), date '2026-01-01' + n FROM generate_series(0, 2) AS n;
+DELETE FROM integrations.inbound_deliveries;
+INSERT INTO integrations.inbound_deliveries (provider, delivery_id, event, payload_hash, org_id, status, installation_id, facts)
+VALUES ('github', 'waits', 'push', repeat('0', 64), NULL, 'unclaimed', 1, '{}');
 UPDATE analysis.jobs SET status = 'completed' WHERE status IN ('pending', 'running');
 INSERT INTO analysis.jobs (job_id, user_id, source_kind, org_id, created_at)
 SELECT 'job of ' || t.name, tap.id('owner of ' || t.name), 'upload', tap.id(t.name), now() - t.ago
@@ -104,6 +110,10 @@ SELECT results_eq(
     $$SELECT q.waiting, q.oldest_at, q.age FROM codeverify.queue_age AS q WHERE q.queue = 'jobs_running'$$,
     $$VALUES (0::bigint, NULL::timestamptz, NULL::interval)$$,
     'none is running');
+SELECT results_eq(
+    $$SELECT q.queue, q.waiting FROM codeverify.queue_age AS q WHERE q.queue IN ('metrics', 'unclaimed_deliveries')$$,
+    $$VALUES ('unclaimed_deliveries', 1::bigint), ('metrics', 3)$$,
+    'deliveries that nobody has claimed, and metrics that are out of date');
 CALL tap.act('developer', 'a');
 INSERT INTO observability.incidents (title, created_at) VALUES ('without a beginning', '-infinity'), ('old', now() - interval '100 years');
 CALL tap.act(login => 'tap_admin');

@@ -103,7 +103,10 @@ SELECT results_eq(
       FROM codeverify.pack_partition('tap.everything', 'tap.everything_2024_01_01') AS p$$,
     $$VALUES (502, '0', 'tap.everything_2024_01_01')$$, 'a partition is packed');
 RESET ROLE;
-SELECT is((SELECT pg_relation_size('tap.everything_2024_01_01')), 0::bigint, 'which empties it');
+SELECT is((SELECT count(*) FROM tap.everything), 0::bigint, 'its rows are gone');
+SELECT is(codeverify.find_row_state('tap.everything', 'tap.everything_2024_01_01'), 'free', 'for everybody, since nobody else has seen them');
+SELECT is(codeverify.empty_partition('tap.everything', 'tap.everything_2024_01_01'), true, 'so that their room can be given back');
+SELECT is((SELECT pg_relation_size('tap.everything_2024_01_01')), 0::bigint, 'and is');
 SELECT results_eq(
     $$SELECT row_count, min_ts, max_ts, period_start, period_end, org_id, words IS NULL
       FROM codeverify.packed_segments
@@ -194,6 +197,17 @@ FROM (VALUES
     ('observability.logs', 'tenancy.services', 'nor a table that is no partition'),
     ('providers.usage_tracking', 'observability.logs_2024_01_01', 'nor one of another table')
 ) AS c (parent, partition, what);
+CREATE TABLE tap.kept_together (at timestamptz PRIMARY KEY) PARTITION BY RANGE (at);
+CREATE TABLE tap.kept_together_2024_01_01 PARTITION OF tap.kept_together FOR VALUES FROM ('2024-01-01 00:00:00+00') TO ('2024-01-02 00:00:00+00');
+CREATE TABLE tap.refers (at timestamptz REFERENCES tap.kept_together);
+SELECT throws_ok(
+    $$SELECT codeverify.pack_partition('tap.kept_together', 'tap.kept_together_2024_01_01')$$, 'VC106', NULL, 'nor one whose rows others refer to');
+SET LOCAL ROLE codeverify_owner;
+SELECT throws_ok(
+    format('SELECT codeverify.delete_packed_rows(%L)', c.relation), c.code, NULL, format('below SQL nothing is deleted from %s', c.relation))
+FROM (VALUES ('audits.audit_log_default', 'VC106'), ('auth.users', 'VC106'), ('pg_authid', 'VC093'), ('tap.kept_together_2024_01_01', 'VC093'))
+    AS c (relation, code);
+RESET ROLE;
 SET LOCAL codeverify.clock = '2024-01-01 23:59:59+00';
 SELECT throws_ok(
     $$SELECT codeverify.pack_partition('observability.logs', 'observability.logs_2024_01_01')$$, 'VC106', NULL,
@@ -421,6 +435,7 @@ CREATE FUNCTION tap.step() RETURNS text LANGUAGE sql AS $$
         'nothing')
 $$;
 SELECT is(tap.step(), 'packed 1 rows of observability.logs_2024_01_01 t', 'what is past compress_after is packed');
+SELECT is(tap.step(), 'emptied observability.logs_2024_01_01 t', 'when nobody sees the rows any more, their room comes back');
 SELECT is(tap.step(), 'dropped observability.logs_2024_01_01, which has been packed t', 'and the partition goes');
 SELECT is(tap.step(), 'nothing', 'what is not is left');
 SELECT is(
@@ -440,7 +455,8 @@ SET LOCAL codeverify.clock = '2024-02-02 00:00:00+00';
 SELECT is(
     (SELECT array_agg(s::text) FROM codeverify.list_compressible_sets() AS s), '{observability.logs}', 'the set is due when a day is past');
 SELECT is(tap.step(), 'packed 1 rows of observability.logs_2024_01_02 t', 'it goes on with the next day');
-SELECT is(tap.step(), 'dropped observability.logs_2024_01_02, which has been packed t', 'which goes as well');
+SELECT is(tap.step(), 'emptied observability.logs_2024_01_02 t', 'which is emptied as well');
+SELECT is(tap.step(), 'dropped observability.logs_2024_01_02, which has been packed t', 'and goes');
 SELECT is(codeverify.unpack_partition('observability.logs', '2024-01-01'), 2007::bigint, 'what is gone comes back to DEFAULT');
 SELECT is(
     (SELECT count(*) FROM (TABLE tap.line EXCEPT ALL SELECT * FROM observability.logs) AS d), 0::bigint, 'as it was');

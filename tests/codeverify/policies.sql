@@ -148,9 +148,8 @@ SELECT set_eq(
         'auth.refresh_tokens',
         'auth.session_revocations',
         'auth.sessions',
+        'codeverify.metric_changes',
         'codeverify.metric_refreshes',
-        'providers.usage_changes',
-        'telemetry.metric_changes',
         'integrations.inbound_secrets',
         'tenancy.deleted_organizations'
     ],

@@ -1,4 +1,5 @@
 -- Retention: partitions that are past it leave, oldest first, one a step; nothing else does.
+\ir ../month_goes_on.sql
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql
@@ -232,9 +233,10 @@ SELECT is((SELECT action FROM codeverify.retire_rows('audits.audit_log')), 'arch
 RESET ROLE;
 SELECT is((SELECT max(partition_name) FROM audits.list_archives()), (SELECT split_part(name, '.', 2) FROM tap.oldest), 'as an archive');
 SELECT is_empty('SELECT * FROM codeverify.retire_rows(''audits.audit_log'')', 'one month and no other');
--- Entries may still come to the month that it is, whatever the clock of a test says.
+-- Entries may still come to the month that it is, whatever the clock of a test says. Others may have passed since the
+-- database was made.
 SET LOCAL codeverify.clock = '2100-01-01';
-SELECT throws_ok('SELECT * FROM codeverify.retire_rows(''audits.audit_log'')', 'VC058', NULL, 'months that are not over are not archived');
+SELECT throws_ok('SELECT codeverify.retire_rows(''audits.audit_log'') FROM generate_series(1, 1000)', 'VC058', NULL, 'months that are not over are not archived');
 
 -- A table of somebody else's, in their schema: done with its owner's rights, if codeverify_owner may be them.
 CREATE ROLE tap_app;

@@ -21,7 +21,8 @@ $function$;
 -- A delivery as integrations.receive_delivery() stores it.
 CREATE PROCEDURE tap.run(
     organization text, minutes numeric, repository text DEFAULT 'one', conclusion text DEFAULT 'failure', branch text DEFAULT 'main',
-    workflow text DEFAULT 'deploy', action text DEFAULT 'completed', event text DEFAULT 'workflow_run')
+    workflow text DEFAULT 'deploy', action text DEFAULT 'completed', event text DEFAULT 'workflow_run',
+    run_id bigint DEFAULT NULL, attempt int DEFAULT 1)
 LANGUAGE sql
 AS $procedure$
     INSERT INTO integrations.inbound_deliveries
@@ -29,7 +30,8 @@ AS $procedure$
     VALUES (
         tap.id(organization), 'github', gen_random_uuid()::text, event, action, repeat('0', 64), tap.at(minutes),
         tap.id(repository || ' of ' || organization),
-        jsonb_build_object('workflow', workflow, 'conclusion', conclusion, 'branch', branch))
+        jsonb_strip_nulls(jsonb_build_object(
+            'workflow', workflow, 'conclusion', conclusion, 'branch', branch, 'run_id', run_id, 'attempt', attempt)))
 $procedure$;
 
 CREATE FUNCTION tap.rule(params jsonb)
@@ -107,6 +109,15 @@ FROM (VALUES
     ('{"workflows": ["deploy"]}', $$VALUES (':repository=one', true, 2::numeric), (':repository=two', true, 1)$$)
 ) AS t (params, expected);
 UPDATE scm.repositories SET settings = '{}' WHERE id = tap.id('one of a');
+
+-- A run that several deliveries tell of failed once, each further attempt once more.
+CALL tap.run('a', 400, run_id => 7);
+CALL tap.run('a', 401, run_id => 7);
+CALL tap.run('a', 402, run_id => 7, attempt => 2);
+CALL tap.run('a', 403, 'two', run_id => 7);
+SELECT bag_eq(
+    $$SELECT scope, observed FROM tap.evaluate('{}', 410)$$, $$VALUES (':repository=one', 2::numeric), (':repository=two', 1)$$,
+    'attempts of runs are counted, and not deliveries');
 
 -- The incident.
 SELECT tap.rule('{"threshold": 3, "auto_resolve": true}') \g /dev/null

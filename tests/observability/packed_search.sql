@@ -78,6 +78,27 @@ END
 $procedure$;
 GRANT EXECUTE ON PROCEDURE tap.search_all(text) TO PUBLIC;
 
+-- What alert rules count: the whole day, a part of it, and times on both sides of its end, by what they group by.
+CREATE TABLE tap.observed (packed text, params jsonb, ends timestamptz, scope text, service_id uuid, environment_id uuid, lines numeric);
+CREATE PROCEDURE tap.count_errors(packed text)
+LANGUAGE sql
+AS $procedure$
+    INSERT INTO tap.observed
+    SELECT packed, p.params, e.ends, c.scope, c.service_id, c.environment_id, c.observed
+    FROM (
+        VALUES ('{"window_minutes": 1440}'::jsonb), ('{"window_minutes": 17, "group_by": []}'),
+               ('{"window_minutes": 300, "levels": ["warn"], "group_by": ["environment"]}'),
+               ('{"window_minutes": 1440, "levels": ["trace"], "group_by": []}'),
+               (jsonb_build_object('window_minutes', 1440, 'service_id', tap.id('service of a'), 'environment_id', tap.id('environment of a')))
+    ) AS p (params)
+    CROSS JOIN (
+        SELECT tap.yesterday() + h.hours * interval '1 hour' FROM (VALUES (-3), (0.2), (20.25), (24), (24.2)) AS h (hours)
+    ) AS e (ends)
+    CROSS JOIN LATERAL observability.count_errors(
+        tap.id('a'), observability.complete_alert_params('error_count', p.params), e.ends) AS c
+$procedure$;
+
+CALL tap.count_errors('before');
 CALL tap.act('viewer', 'a');
 CALL tap.search_all('before');
 RESET SESSION AUTHORIZATION;
@@ -117,6 +138,18 @@ SELECT bag_eq(
     'and every count is the same');
 SELECT is(
     (SELECT sum(lines) FROM tap.counted WHERE packed = 'after'), 600::numeric, 'of the lines that there are');
+CALL tap.count_errors('after');
+SELECT bag_eq(
+    $$SELECT params, ends, scope, service_id, environment_id, lines FROM tap.observed WHERE packed = 'after'$$,
+    $$SELECT params, ends, scope, service_id, environment_id, lines FROM tap.observed WHERE packed = 'before'$$,
+    'alert rules count packed lines');
+SELECT is(
+    (SELECT sum(o.lines) FROM tap.observed AS o
+     WHERE o.packed = 'after' AND o.ends = tap.yesterday() + interval '24 hours' AND o.params = '{"window_minutes": 1440}'),
+    (SELECT count(*)::numeric FROM tap.found AS f
+     WHERE f.packed = 'before' AND f.arguments = 'pages' AND f.level IN ('error', 'fatal')
+       AND f.ts > tap.yesterday() AND f.ts <= tap.yesterday() + interval '24 hours'),
+    'all of them');
 
 -- A line that comes late is found beside the packed ones.
 INSERT INTO observability.logs (org_id, ts, message)

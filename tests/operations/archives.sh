@@ -12,6 +12,7 @@ SUBJECT=11111111-1111-1111-1111-111111111111
 run() { psql_db cv_archives -c "$1"; }
 
 # One month ends now; what comes next goes to another partition.
+psql_db postgres -f "$ROOT/tests/month_goes_on.sql"
 run "
     SET codeverify.capture = off;
     INSERT INTO tenancy.organizations (id, name) VALUES ('$SUBJECT', 'A');

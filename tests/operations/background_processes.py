@@ -68,7 +68,7 @@ DEFERRED = """
 """
 
 
-def eventually(condition, what, seconds=15):
+def eventually(condition, what, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -211,8 +211,8 @@ class Preloaded(OnAServer):
         self.refuse_session(other, 3)
         for text in keys:
             self.use_key(text)
-        eventually(lambda: self.told(free, "session.failed") == (3, 3), "the other's outcomes are told", 5)
-        eventually(lambda: self.told(free, "api_key.authenticated") == (1, 1), "and the uses of its keys", 5)
+        eventually(lambda: self.told(free, "session.failed") == (3, 3), "the other's outcomes are told")
+        eventually(lambda: self.told(free, "api_key.authenticated") == (1, 1), "and the uses of its keys")
         self.assertEqual(self.told(held, "session.failed"), (0, 0))
         session.execute("COMMIT")
         eventually(lambda: self.told(held, "session.failed") == (140, 140), "and those that waited")
@@ -288,7 +288,7 @@ class Preloaded(OnAServer):
             other.execute(f"ALTER DATABASE {DATABASE} SET TABLESPACE elsewhere")
         time.sleep(4)
         self.admin = self.connect()
-        eventually(lambda: self.value(stored, key) == 2, "the second is written where the database is now", 5)
+        eventually(lambda: self.value(stored, key) == 2, "the second is written where the database is now")
         self.admin.close()
         with support.connect("postgres") as other:
             other.execute(f"ALTER DATABASE {DATABASE} SET TABLESPACE pg_default")

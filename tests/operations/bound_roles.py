@@ -91,7 +91,10 @@ class Lazily(unittest.TestCase):
 
     def test_parallel_workers_act_for_it_too(self):
         connection = self.connect()
-        connection.execute("SET force_parallel_mode = on")
+        # The name that it has from 16 on, or the one before.
+        connection.execute(
+            "SELECT set_config(name, 'on', false) FROM pg_settings "
+            "WHERE name IN ('debug_parallel_query', 'force_parallel_mode')")
         connection.execute("SET parallel_leader_participation = off")
         plan = connection.execute(f"EXPLAIN (ANALYZE, FORMAT json) {SEEN}").fetchone()[0]
         self.assertIn("'Workers Launched': 1", str(plan))

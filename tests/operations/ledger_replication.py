@@ -93,14 +93,14 @@ class Promotion(unittest.TestCase):
             for number in range(16)]
 
         def fail_over():
-            time.sleep(1.5)
+            wait_until(lambda: sum(len(worker.acknowledged) for worker in workers) > 100, "there is traffic")
+            time.sleep(0.5)
             primary.kill9()
             standby.promote()
 
         support.run_traffic(workers, fail_over)
         for worker in workers:
             self.assertIsInstance(worker.failure, psycopg.OperationalError, repr(worker.failure))
-        self.assertGreater(sum(len(worker.acknowledged) for worker in workers), 100)
 
         self.assertEqual(support.faults_of(DATABASE), [])
         with support.connect(DATABASE) as connection:

@@ -6,13 +6,16 @@ import random
 import re
 import subprocess
 import tempfile
+import time
 import unittest
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import ledger_support as support
 
 SOURCE = "cv_ledger_source"
 TARGET = "cv_ledger_target"
+EMPTY = "cv_ledger_empty"
 OPERATOR = "ledger_operator"
 
 LEDGER = "SELECT md5(string_agg(a::text, '' ORDER BY a.org_id, a.lane, a.seq)), count(*) FROM audits.audit_log AS a"
@@ -23,7 +26,11 @@ REPLICA = {"PGOPTIONS": "-c session_replication_role=replica -c client_min_messa
 class Restore(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        support.create_database(SOURCE)
+        support.create_database(EMPTY)
+        cls.addClassCleanup(support.drop_database, EMPTY)
+        with support.connect("postgres") as connection:
+            support.drop_database(SOURCE)
+            connection.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {EMPTY}")
         cls.addClassCleanup(support.drop_logins)
         cls.addClassCleanup(support.drop_database, SOURCE)
         cls.tenants = [support.PLATFORM, *support.create_tenants(SOURCE, 3)]
@@ -45,6 +52,12 @@ class Restore(unittest.TestCase):
         directory = tempfile.TemporaryDirectory()
         cls.addClassCleanup(directory.cleanup)
         cls.directory = Path(directory.name)
+
+    def create_target(self):
+        """An empty database with the extension, copied from one that has it."""
+        support.drop_database(TARGET)
+        with support.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {TARGET} TEMPLATE {EMPTY}")
 
     def tearDown(self):
         support.drop_database(TARGET)
@@ -87,13 +100,52 @@ class Restore(unittest.TestCase):
     # ---- data alone
 
     def test_data_alone(self):
-        for arguments in ((), ("--load-via-partition-root",)):
-            with self.subTest(arguments):
+        for arguments, jobs in (((), 4), (("--load-via-partition-root",), 1)):
+            with self.subTest(arguments, jobs=jobs):
                 dump = self.dump("data.dump", "-Fc", "--data-only", *arguments)
-                support.create_database(TARGET)
-                self.restore(dump, **REPLICA)
+                self.create_target()
+                self.restore(dump, "--jobs", str(jobs), **REPLICA)
                 self.assert_restored()
                 self.assert_continues()
+
+    def test_several_jobs(self):
+        """Each of pg_restore's jobs brings a partition, and meets the lanes of its rows in whatever order they lie."""
+        with support.connect(SOURCE) as connection, connection.cursor().copy("""
+                COPY (SELECT DISTINCT ON (org_id, lane) * FROM audits.audit_log
+                      WHERE org_id IS NOT NULL ORDER BY org_id, lane, seq) TO STDOUT""") as copy:
+            lines = [bytes(data) for data in copy]
+        self.assertGreater(len(lines), 1)
+        one, other = lines[0], lines[-1]
+        self.create_target()
+
+        def arrive(connection, line):
+            with connection.cursor().copy("COPY audits.audit_log FROM STDIN") as copy:
+                copy.write(line)
+
+        with support.connect(TARGET) as watcher, support.connect(TARGET) as first, support.connect(TARGET) as second:
+            first.execute("BEGIN")
+            arrive(first, one)
+
+            def bring():
+                second.execute("BEGIN")
+                arrive(second, other)
+                second.execute("COMMIT")
+
+            with ThreadPoolExecutor(1) as pool:
+                bringing = pool.submit(bring)
+                deadline = time.monotonic() + 20
+                while not support.value(
+                        watcher, "SELECT wait_event_type IS NOT DISTINCT FROM 'Lock' FROM pg_stat_activity WHERE pid = %s",
+                        second.info.backend_pid):
+                    self.assertFalse(bringing.done(), "it does not wait for its turn")
+                    self.assertLess(time.monotonic(), deadline)
+                    time.sleep(0.01)
+                first.execute("SET lock_timeout = '5s'")
+                for line in lines[1:-1]:
+                    arrive(first, line)
+                first.execute("COMMIT")
+                bringing.result(20)
+            self.assertEqual(support.value(watcher, "SELECT count(*) FROM audits.audit_log"), len(lines))
 
     def tampered(self, change):
         """A restore of the data, in which one line of the ledger is not what it was."""
@@ -105,7 +157,7 @@ class Restore(unittest.TestCase):
         self.assertTrue(lines)
         line = lines[len(lines) // 2]
         dump.write_text(text.replace(line, change(line)))
-        support.create_database(TARGET)
+        self.create_target()
         return line, support.psql(TARGET, "-1", "-f", str(dump), **REPLICA)
 
     def test_an_altered_entry_is_refused(self):
@@ -136,14 +188,14 @@ class Restore(unittest.TestCase):
         shuffled = random.Random(1).sample(entries, len(entries))
         moved = dict(zip(entries, (lines[place] for place in shuffled)))
         dump.write_text("".join(moved.get(place, line) for place, line in enumerate(lines)))
-        support.create_database(TARGET)
+        self.create_target()
         done = support.psql(TARGET, "-1", "-f", str(dump))
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assert_restored(unknown_lanes=True)
 
     def test_a_dump_that_is_restored_twice_is_refused(self):
         dump = self.dump("twice.sql", "--data-only", "--table=audits.audit_log*")
-        support.create_database(TARGET)
+        self.create_target()
         self.assertEqual(support.psql(TARGET, "-f", str(dump)).returncode, 0)
         done = support.psql(TARGET, "-f", str(dump))
         self.assertIn("ERROR:  VC051", done.stderr)
@@ -160,7 +212,7 @@ class Restore(unittest.TestCase):
         dump = self.dump(
             "ledger.dump", "-Fc", "--data-only", "--load-via-partition-root", "--table=audits.audit_log*",
             "--exclude-table=audits.audit_log_id_seq")
-        support.create_database(TARGET)
+        self.create_target()
         self.restore(dump, "-U", OPERATOR)
         self.assert_restored(unknown_lanes=True)
 
@@ -168,7 +220,7 @@ class Restore(unittest.TestCase):
             "ledger.sql", "--data-only", "--load-via-partition-root", "--table=audits.audit_log*",
             "--exclude-table=audits.audit_log_id_seq")
         bad.write_text(bad.read_text().replace("9007199254740993.10", "9007199254740993.1"))
-        support.create_database(TARGET)
+        self.create_target()
         done = support.psql(TARGET, "-U", OPERATOR, "-1", "-f", str(bad))
         self.assertIn("ERROR:  VC051", done.stderr)
         self.assertIn("signature", done.stderr)

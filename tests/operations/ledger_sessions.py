@@ -131,6 +131,65 @@ class Sessions(unittest.TestCase):
             holder.execute("COMMIT")
         self.insert(ninth)
 
+    # ---- a partition that ends while somebody waits
+
+    def end_partition(self, seconds):
+        """Makes the partition under way end soon, and another begin. Returns when."""
+        self.superuser.execute("SET timezone = 'UTC'")
+        name, begin, until = self.superuser.execute("""
+            SELECT d.partition_name, d.from_ts::text, d.until_ts::text
+            FROM pg_inherits AS i, audits.describe_partition(i.inhrelid) AS d
+            WHERE i.inhparent = 'audits.audit_log'::regclass AND clock_timestamp() BETWEEN d.from_ts AND d.until_ts
+        """).fetchone()
+        end = support.value(self.superuser, "SELECT (clock_timestamp() + %s * interval '1 second')::text", seconds)
+        self.superuser.execute(f"""
+            ALTER TABLE audits.audit_log DETACH PARTITION audits.{name};
+            ALTER TABLE audits.audit_log ATTACH PARTITION audits.{name} FOR VALUES FROM ('{begin}') TO ('{end}');
+            CREATE TABLE audits.{name}_x PARTITION OF audits.audit_log FOR VALUES FROM ('{end}') TO ('{until}')
+        """)
+        return name, end
+
+    def is_over(self, end):
+        return support.value(self.superuser, "SELECT clock_timestamp() >= %s", end)
+
+    def test_the_partition_ends_during_a_wait(self):
+        """Two ledgers: the one's lane has its last entry in the partition that ends, the other's goes on to the next."""
+        statement = "INSERT INTO audits.audit_log (org_id, action) VALUES (%s, 'month.waiter') RETURNING ts < %s, tableoid::regclass::text, lane, seq"
+        for attempt in range(5):
+            ledgers = [self.new_tenant(), self.new_tenant()]
+            holders, waiters = ([self.connect(lanes=1) for _ in ledgers] for _ in range(2))
+            for connection, org_id in zip(holders + waiters, ledgers * 2):
+                self.insert(connection, "month.warm", org_id)
+            name, end = self.end_partition(1 + attempt)
+            for holder, org_id in zip(holders, ledgers):
+                holder.execute("BEGIN")
+                self.insert(holder, "month.holder", org_id)
+            with ThreadPoolExecutor(2) as pool:
+                waiting = [
+                    pool.submit(lambda waiter, org_id: waiter.execute(statement, (org_id, end)).fetchone(), waiter, org_id)
+                    for waiter, org_id in zip(waiters, ledgers)]
+                for waiter in waiters:
+                    self.wait_until_waiting(waiter)
+                in_time = not self.is_over(end)
+                while not self.is_over(end):
+                    time.sleep(0.02)
+                self.insert(holders[1], "month.next", ledgers[1])
+                for holder in holders:
+                    holder.execute("COMMIT")
+                results = [future.result(20) for future in waiting]
+            if in_time:
+                break
+        self.assertTrue(in_time)
+        for is_before, partition, lane, _ in results:
+            self.assertTrue(is_before)
+            self.assertEqual(partition, f"audits.{name}")
+        self.assertEqual(results[0][2], 0, "right after the last entry")
+        self.assertEqual(results[1][2:], (1, 1), "in a lane that has not gone on")
+        # And on from there.
+        for waiter, org_id in zip(waiters, ledgers):
+            self.assertEqual(
+                waiter.execute(statement, (org_id, end)).fetchone()[:3], (False, f"audits.{name}_x", 0))
+
     def test_rolled_back_savepoint_frees_its_lane(self):
         holder, other = self.connect(lanes=1), self.connect(lanes=1)
         other.execute("SET lock_timeout = '50ms'")

@@ -75,6 +75,11 @@ def drop_database(name):
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
+def let_the_month_go_on():
+    """For what is closed in the middle of its month (UTC): where that is over at once, waits for the next."""
+    psql("postgres", "-f", str(ROOT / "tests" / "month_goes_on.sql")).check_returncode()
+
+
 BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 
 

@@ -29,14 +29,14 @@ fail() {
 equal() { [[ $1 == "$2" ]] || fail "$3: expected \"$2\", got \"$1\""; }
 
 use_cluster() {
-    "$ROOT/scripts/cluster" "$1" start
+    "$ROOT/scripts/cluster" "$1" start "${@:2}"
     eval "$("$ROOT/scripts/cluster" "$1" env)"
 }
 
 # A server of the test's own, for what would disturb others: crashes, roles, restores.
 scratch_cluster() {
     "$ROOT/scripts/cluster" scratch destroy
-    use_cluster scratch
+    use_cluster scratch -c fsync=off
     on_exit "$ROOT/scripts/cluster" scratch destroy
 }
 

@@ -18,7 +18,8 @@ TEMPLATE = "cv_maintenance_template"
 OWNER = "cv_maintenance_owner"
 WORKER = "SELECT pid, query FROM pg_stat_activity WHERE backend_type = 'codeverify maintenance' AND datname = current_database()"
 
-# A delete takes as long as public.pace says, or fails where it says so; and it is noted who deletes, at the commit.
+# A delete takes as long as public.pace says (and no longer, when that changes), or fails where it says so; and it is noted
+# who deletes, at the commit.
 PACE = """
     CREATE TABLE public.pace (seconds float8, fails_at bigint);
     INSERT INTO public.pace VALUES (0, NULL);
@@ -27,10 +28,14 @@ PACE = """
     GRANT INSERT ON public.seen TO public;
     CREATE FUNCTION public.slow_down() RETURNS trigger LANGUAGE plpgsql AS $$
     DECLARE
+        since timestamptz := clock_timestamp();
         pace public.pace;
     BEGIN
-        SELECT * INTO pace FROM public.pace;
-        PERFORM pg_sleep(pace.seconds);
+        LOOP
+            SELECT * INTO pace FROM public.pace;
+            EXIT WHEN pace.seconds <= extract(epoch FROM clock_timestamp() - since);
+            PERFORM pg_sleep(least(0.05, pace.seconds));
+        END LOOP;
         IF to_jsonb(OLD) ->> 'email' = pace.fails_at || '@example.org' THEN
             RAISE 'not this row';
         END IF;
@@ -73,7 +78,7 @@ SETTINGS = f"""
 """
 
 
-def eventually(condition, what, seconds=15):
+def eventually(condition, what, seconds=30):
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -91,7 +96,8 @@ class OnAServer(unittest.TestCase):
         cls.cluster.create("restart_after_crash=on", *cls.settings)
         support.create_database(TEMPLATE)
         with support.connect(TEMPLATE) as connection:
-            # What a new database is due for.
+            # What a new database is due for. From here on time stands still for whoever calls, so that nothing else is.
+            cls.clock = support.value(connection, "SELECT set_config('codeverify.clock', now()::text, false)")
             connection.execute("SELECT codeverify.maintain()")
             connection.execute(PACE)
 
@@ -105,6 +111,7 @@ class OnAServer(unittest.TestCase):
         connection = support.connect(
             DATABASE, options="-c role=none -c default_transaction_read_only=off -c statement_timeout=0 -c search_path=pg_catalog")
         self.addCleanup(connection.close)
+        connection.execute("SELECT set_config('codeverify.clock', %s, false)", (self.clock,))
         return connection
 
     def value(self, statement, *parameters):
@@ -150,8 +157,8 @@ class OnAServer(unittest.TestCase):
         eventually(lambda: any(query == step for _, query in self.admin.execute(WORKER)), f"a worker is at {step}")
         return self.admin.execute(WORKER).fetchone()[0]
 
-    def await_end(self, seconds=5):
-        eventually(lambda: not self.admin.execute(WORKER).fetchall(), "the worker is gone", seconds)
+    def await_end(self):
+        eventually(lambda: not self.admin.execute(WORKER).fetchall(), "the worker is gone")
 
     def reconnect(self):
         """After a crash or a stop, when all sessions have ended."""
@@ -162,7 +169,7 @@ class OnAServer(unittest.TestCase):
                 return True
             return False
 
-        eventually(is_gone, "the session has ended", 20)
+        eventually(is_gone, "the session has ended")
 
         def is_up():
             try:
@@ -171,7 +178,7 @@ class OnAServer(unittest.TestCase):
                 return False
             return True
 
-        eventually(is_up, "the server is back", 30)
+        eventually(is_up, "the server is back")
 
     def log(self):
         user, data = self.cluster.owner_and_data()
@@ -189,18 +196,17 @@ class Called(OnAServer):
 
     def test_two_at_once(self):
         self.expire(1)
-        self.pace(2)
+        self.pace(60)
         thread, outcome = self.in_background(self.connect())
         self.await_step()
-        self.assertEqual(
-            self.admin.execute("SELECT operation, relation::text FROM codeverify.progress").fetchall(),
-            [("maintain", "codeverify.maintenance_tasks")])
-        since = time.monotonic()
+        eventually(
+            lambda: self.admin.execute("SELECT operation, relation::text FROM codeverify.progress").fetchall()
+            == [("maintain", "codeverify.maintenance_tasks")], "its progress is shown")
         self.assertEqual([row[:3] for row in self.maintain()], [("maintain", "", "skipped")])
-        self.assertLess(time.monotonic() - since, 1, "the second does not wait")
-        thread.join(20)
-        self.assertEqual([row[:3] for row in outcome["rows"]], [("clean_up", "auth.email_verifications", "deleted")])
+        self.assertTrue(thread.is_alive(), "the second does not wait")
         self.pace()
+        thread.join(30)
+        self.assertEqual([row[:3] for row in outcome["rows"]], [("clean_up", "auth.email_verifications", "deleted")])
         self.assertEqual(self.maintain(), [])
 
     def test_what_was_done_before_a_failure_stays(self):
@@ -267,7 +273,7 @@ class Called(OnAServer):
                 thread, outcome = self.in_background(session)
                 self.await_step()
                 self.admin.execute(f"SELECT {end}(%s)", (caller,))
-                thread.join(10)
+                thread.join(30)
                 self.assertIn(outcome["error"].sqlstate, ("57014", "57P01"))
                 self.await_end()
                 self.assertEqual(self.left(), 2, "the step left nothing behind")
@@ -279,7 +285,7 @@ class Called(OnAServer):
         self.pace(60)
         thread, outcome = self.in_background(self.connect())
         self.admin.execute("SELECT pg_cancel_backend(%s)", (self.await_step(),))
-        thread.join(10)
+        thread.join(30)
         self.assertEqual(outcome["error"].sqlstate, "VC096")
 
     def test_a_worker_that_is_killed(self):
@@ -289,7 +295,7 @@ class Called(OnAServer):
         worker = self.await_step()
         eventually(lambda: self.left() <= 2001, "a step is committed")
         os.kill(worker, signal.SIGKILL)
-        thread.join(10)
+        thread.join(30)
         self.reconnect()
         left = self.left()
         self.assertIn(left, (1, 1001, 2001), "steps are whole")
@@ -304,7 +310,7 @@ class Called(OnAServer):
         self.await_step()
         since = time.monotonic()
         self.cluster._call("stop")
-        self.assertLess(time.monotonic() - since, 8)
+        self.assertLess(time.monotonic() - since, 30)
         self.cluster.start("restart_after_crash=on", *self.settings)
         self.reconnect()
         self.assertEqual(self.left(), 2)
@@ -373,11 +379,16 @@ class Launched(OnAServer):
         self.set_interval("0")
         self.addCleanup(self.set_interval, "1s")
         eventually(lambda: self.value("SHOW codeverify.maintenance_interval") == "0", "the setting is there")
+        # One that the launcher started before it read the setting may still come.
+        counts = []
+
+        def none_came():
+            time.sleep(1.5)
+            counts.append(self.runs())
+            return len(counts) > 1 and counts[-1] == counts[-2]
+
+        eventually(none_came, "no more runs")
         self.await_end()
-        time.sleep(0.3)
-        runs = self.runs()
-        time.sleep(1.5)
-        self.assertEqual(self.runs(), runs)
 
     def test_a_crash_in_the_middle_of_a_step(self):
         self.pace(30)
@@ -393,7 +404,7 @@ class Launched(OnAServer):
         self.await_step()
         since = time.monotonic()
         self.cluster._call("stop")
-        self.assertLess(time.monotonic() - since, 8)
+        self.assertLess(time.monotonic() - since, 30)
         self.cluster.start("restart_after_crash=on", *self.settings)
         self.reconnect()
         self.assertEqual(self.left(), 2)
@@ -404,10 +415,9 @@ class Launched(OnAServer):
         self.admin.execute("INSERT INTO tenancy.deleted_organizations (id) SELECT gen_random_uuid() FROM generate_series(1, 200)")
         eventually(lambda: any("organizations of" in query for _, query in self.admin.execute(WORKER)), "it is at work")
         self.admin.close()
-        since = time.monotonic()
+        # An error, where it waited for five seconds in vain.
         with support.connect("postgres") as other:
             other.execute(f"DROP DATABASE {DATABASE}")
-        self.assertLess(time.monotonic() - since, 5)
 
 
 if __name__ == "__main__":

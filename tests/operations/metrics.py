@@ -50,8 +50,8 @@ REFRESH = {
     "usage": "SELECT providers.refresh_usage_metrics(%s)",
 }
 STEP = {
-    "attribution": "SELECT * FROM telemetry.refresh_metrics_step('telemetry.repo_metrics')",
-    "usage": "SELECT * FROM providers.refresh_usage_step('providers.usage_metrics')",
+    "attribution": "SELECT * FROM codeverify.refresh_metrics_step('telemetry.repo_metrics')",
+    "usage": "SELECT * FROM codeverify.refresh_metrics_step('providers.usage_metrics')",
 }
 # As a computation by the function itself from nothing, too.
 TARGET = {"attribution": "telemetry.repo_metrics", "usage": "providers.usage_metrics"}
@@ -309,9 +309,9 @@ class Metrics(unittest.TestCase):
         self.assert_equal("attribution", "two refreshes of one week")
 
     def test_packing_under_way(self):
-        """Packing empties a partition for everybody at once, and its segments are seen by later snapshots only: a refresh that
-        waited for it counts the rows all the same."""
-        packer, refresher = self.sessions(2, "packing", lock_timeout="10s")
+        """Usage is there once for every snapshot, as rows or packed: a refresh while it is packed waits for nothing and misses
+        nothing, and whoever has a snapshot from before goes on seeing it."""
+        packer, refresher, reader = self.sessions(3, "packing", lock_timeout="2s")
         for statement in (
                 "DELETE FROM codeverify.packed_segments",
                 "DROP TABLE IF EXISTS providers.usage_tracking_2024_01",
@@ -327,22 +327,25 @@ class Metrics(unittest.TestCase):
         self.observer.execute(add, (tenant.org_id, tenant.owner_id, "2024-01-15"))
         self.observer.execute(REFRESH["usage"], (None,))
         count = "SELECT sum(requests_count) FROM providers.usage_metrics WHERE period = 'month'"
+        used = "SELECT sum(requests_count)::int FROM providers.list_usage(%s, '2024-01-01', '2024-01-31')"
         self.assertEqual(support.value(self.observer, count), 7)
         self.observer.execute(add, (tenant.org_id, tenant.owner_id, "2024-01-16"))
 
+        reader.connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        reader.connection.execute("SELECT 1 FROM tenancy.organizations")
         packer.connection.execute("BEGIN")
         packer.connection.execute("SELECT codeverify.pack_partition('providers.usage_tracking', 'providers.usage_tracking_2024_01')")
-        waiting = threading.Thread(target=refresher.run, args=(REFRESH["usage"], None), daemon=True)
-        waiting.start()
-        while not support.value(
-                self.observer, "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pid = %s AND wait_event_type = 'Lock')",
-                refresher.connection.info.backend_pid):
-            self.assertTrue(waiting.is_alive())
-            time.sleep(0.01)
+        refresher.connection.execute(REFRESH["usage"], (None,))
+        self.assertEqual(support.value(self.observer, count), 14)
+        self.assertEqual(support.value(self.observer, used, tenant.org_id), 14)
         packer.connection.execute("COMMIT")
-        waiting.join(30)
-        self.assertFalse(waiting.is_alive(), "the refresh hangs")
-        self.assertEqual(refresher.refused, 0)
+        for connection in (reader.connection, self.observer):
+            self.assertEqual(support.value(connection, used, tenant.org_id), 14)
+        self.assertEqual(support.value(reader.connection, "SELECT count(*) FROM providers.usage_tracking WHERE date < '2024-02-01'"), 2)
+        self.assertFalse(support.value(
+            self.observer, "SELECT codeverify.empty_partition('providers.usage_tracking', 'providers.usage_tracking_2024_01')"))
+        reader.connection.execute("COMMIT")
+        refresher.connection.execute(REFRESH["usage"], ("2024-01-01",))
         self.assertEqual(support.value(self.observer, count), 14)
 
     def test_one_snapshot_is_refused(self):

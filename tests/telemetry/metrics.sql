@@ -32,6 +32,8 @@ CREATE VIEW tap.actual AS
 SELECT m.org_id, m.repo_id, m.period::text, m.date, m.files_analyzed, m.ai_files, m.avg_ai_confidence, m.t1_boilerplate_files,
        m.t2_glue_files, m.t3_core_files, m.t4_novel_files
 FROM telemetry.repo_metrics AS m;
+CREATE VIEW tap.note AS
+SELECT c.org_id FROM codeverify.metric_changes AS c WHERE c.relation = 'telemetry.repo_metrics';
 CREATE FUNCTION tap.refresh(since timestamptz DEFAULT NULL)
 RETURNS bigint
 LANGUAGE plpgsql
@@ -52,7 +54,7 @@ DELETE FROM telemetry.code_attribution;
 SELECT ok(tap.refresh('-infinity') >= 2, 'what is in the table without attribution');
 SELECT is_empty('SELECT * FROM tap.actual', 'goes away');
 SELECT is(tap.refresh(), 0::bigint, 'then there is nothing to do');
-SELECT is_empty('SELECT * FROM telemetry.list_due_metrics()', 'and maintenance has nothing to do');
+SELECT is_empty('SELECT * FROM codeverify.list_due_metrics(''telemetry.repo_metrics'')', 'and maintenance has nothing to do');
 
 -- Around the boundaries of days, weeks, months and years; Auckland is half a day ahead.
 INSERT INTO telemetry.code_attribution (org_id, repo_id, commit_sha, file_path, ai_confidence, risk_tier, created_at)
@@ -66,7 +68,7 @@ VALUES (tap.id('a'), tap.id('repository of a'), repeat('2', 40), 'first', 0.1, '
        (tap.id('a'), tap.id('repository of a'), repeat('2', 40), 'before', 0.2, 'T3_core', '2026-02-28 23:59:59.999999+00'),
        (tap.id('a'), tap.id('repository of a'), repeat('2', 40), 'oldest', 0.3, 'T3_core', '1970-01-01 00:00:00+00'),
        (tap.id('a'), tap.id('repository of a'), repeat('2', 40), 'youngest', 0.3, 'T3_core', '9999-12-31 23:59:59+00');
-SELECT results_eq('SELECT * FROM telemetry.list_due_metrics()', $$VALUES ('telemetry.repo_metrics')$$, 'changes are due');
+SELECT results_eq('SELECT * FROM codeverify.list_due_metrics(''telemetry.repo_metrics'')', $$VALUES ('telemetry.repo_metrics')$$, 'changes are due');
 SELECT is(tap.refresh(), (SELECT count(*) FROM tap.expected), 'every row is written');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'and is as computed from nothing');
 SELECT is(
@@ -76,7 +78,7 @@ SELECT is(
     (SELECT m.files_analyzed FROM telemetry.repo_metrics AS m WHERE m.date = '2026-02-23' AND m.period = 'week'),
     2, 'and belongs to the week of the Monday before');
 SELECT is_empty($$SELECT m.date FROM telemetry.repo_metrics AS m WHERE m.period = 'week' AND extract(isodow FROM m.date) <> 1$$, 'weeks begin on Monday');
-SELECT is_empty('SELECT FROM telemetry.metric_changes', 'nothing is left to do');
+SELECT is_empty('SELECT FROM tap.note', 'nothing is left to do');
 SELECT is(tap.refresh('-infinity'), 0::bigint, 'all of it once more changes nothing');
 
 -- Every kind of change.
@@ -94,7 +96,7 @@ SELECT ok(tap.refresh() > 0, 'after deletes');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is so');
 SELECT is_empty($$SELECT FROM telemetry.repo_metrics AS m WHERE m.files_analyzed = 0$$, 'what has no attribution has no row');
 UPDATE telemetry.code_attribution SET detection_signals = '{"a": 1}', detected_at = now() - interval '1 day';
-SELECT is_empty('SELECT FROM telemetry.metric_changes', 'what is not counted leaves nothing to do');
+SELECT is_empty('SELECT FROM tap.note', 'what is not counted leaves nothing to do');
 CALL tap.act('developer', 'a', 'tap_service');
 SELECT telemetry.record_attribution(tap.id('repository of a'), repeat('3', 40), 'new.py', 0.75, 'T3_core') \g /dev/null
 RESET SESSION AUTHORIZATION;
@@ -113,7 +115,7 @@ SELECT isnt(
     (SELECT count(*) FROM telemetry.code_attribution AS a WHERE a.repo_id = tap.id('repository of a') AND a.ai_confidence >= 0.5),
     'and differs from the default');
 UPDATE scm.repositories SET settings = settings || '{"other": 1}';
-SELECT is_empty('SELECT FROM telemetry.metric_changes', 'another setting leaves nothing to do');
+SELECT is_empty('SELECT FROM tap.note', 'another setting leaves nothing to do');
 SELECT is(telemetry.read_ai_threshold(c.organization, c.repository), c.threshold::float8, format('%s and %s', c.organization, c.repository))
 FROM (VALUES
     (NULL::jsonb, NULL::jsonb, 0.5),
@@ -154,11 +156,11 @@ CALL tap.act('developer', 'b', 'tap_service');
 SELECT ok(telemetry.refresh_repo_metrics() > 0, 'in a context');
 RESET SESSION AUTHORIZATION;
 SELECT is(
-    (SELECT array_agg(DISTINCT c.org_id) FROM telemetry.metric_changes AS c), ARRAY[tap.id('a')], 'the others'' metrics are left');
+    (SELECT array_agg(DISTINCT c.org_id) FROM tap.note AS c), ARRAY[tap.id('a')], 'the others'' metrics are left');
 SELECT results_eq(
-    $$SELECT s.action, s.more FROM telemetry.refresh_metrics_step('telemetry.repo_metrics') AS s$$, $$VALUES ('refreshed', false)$$,
+    $$SELECT s.action, s.more FROM codeverify.refresh_metrics_step('telemetry.repo_metrics') AS s$$, $$VALUES ('refreshed', false)$$,
     'a step of maintenance does the rest');
-SELECT is_empty($$SELECT * FROM telemetry.refresh_metrics_step('telemetry.repo_metrics')$$, 'and then nothing');
+SELECT is_empty($$SELECT * FROM codeverify.refresh_metrics_step('telemetry.repo_metrics')$$, 'and then nothing');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is so');
 -- In batches of three days a week is computed more than once.
 UPDATE telemetry.code_attribution SET ai_confidence = 0.25;
@@ -171,9 +173,9 @@ DECLARE
     tenant uuid;
     days int;
 BEGIN
-    FOR tenant IN SELECT DISTINCT c.org_id FROM telemetry.metric_changes AS c LOOP
+    FOR tenant IN SELECT DISTINCT c.org_id FROM tap.note AS c LOOP
         LOOP
-            SELECT b.days INTO days FROM telemetry.refresh_some_metrics(tenant, 9223372036854775807, 3) AS b;
+            SELECT b.days INTO days FROM codeverify.refresh_some_metrics('telemetry.repo_metrics', tenant, 9223372036854775807, 3) AS b;
             EXIT WHEN days = 0;
             batches := batches + 1;
         END LOOP;
@@ -192,7 +194,7 @@ SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is s
 DELETE FROM tenancy.organizations WHERE id = tap.id('b');
 SELECT lives_ok('SELECT tap.refresh()', 'after an organization is gone');
 SELECT set_eq('SELECT * FROM tap.actual', 'SELECT * FROM tap.expected', 'it is so');
-SELECT is_empty('SELECT FROM telemetry.metric_changes', 'and nothing is left of it');
+SELECT is_empty('SELECT FROM tap.note', 'and nothing is left of it');
 TRUNCATE telemetry.code_attribution;
 SELECT ok(tap.refresh() > 0, 'after TRUNCATE');
 SELECT is_empty('SELECT * FROM tap.actual', 'there is nothing');
@@ -204,9 +206,9 @@ CALL tap.act('viewer', 'a', 'tap_service');
 SELECT throws_ok('SELECT telemetry.refresh_repo_metrics()', 'VC014', NULL, 'nor does the service for a viewer');
 CALL tap.act(login => 'tap_admin');
 SELECT lives_ok('SELECT telemetry.refresh_repo_metrics()', 'an administrator refreshes all');
-SELECT throws_ok($$SELECT telemetry.refresh_metrics_step('x')$$, '42501', NULL, 'steps are maintenance''s');
+SELECT throws_ok($$SELECT codeverify.refresh_metrics_step('x')$$, '42501', NULL, 'steps are maintenance''s');
 CALL tap.act('owner', 'a', 'tap_service');
-SELECT throws_ok('SELECT FROM telemetry.metric_changes', '42501', NULL, 'notes are nobody''s');
+SELECT throws_ok('SELECT FROM codeverify.metric_changes', '42501', NULL, 'notes are nobody''s');
 RESET SESSION AUTHORIZATION;
 
 SELECT * FROM finish();

@@ -38,6 +38,7 @@ SELECT set_eq(
                ('codeverify.clock', 'superuser'),
                ('codeverify.own_transactions', 'superuser'),
                ('codeverify.password_reset_lifetime', 'superuser'),
+               ('codeverify.refuse_table_locks', 'superuser'),
                ('codeverify.sarif_max_size', 'superuser'),
                ('codeverify.session_absolute_timeout', 'superuser'),
                ('codeverify.session_idle_timeout', 'superuser'),

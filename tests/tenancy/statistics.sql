@@ -56,19 +56,19 @@ SELECT is_empty(
         WHERE r.rolname = 'codeverify_owner'
           AND c.relkind IN ('r', 'p')
           AND a.attname IN ('title', 'name', 'full_name', 'description', 'message', 'url', 'file_path', 'reason')
-          AND a.attstattarget <> 0
+          AND a.attstattarget IS DISTINCT FROM 0
           -- One of a list.
           AND (a.attrelid, a.attname) <> ('observability.rejected_logs'::regclass, 'reason')
     $$,
     'no table of the deployment collects free text, nor does a partition');
 SELECT is(
-    (SELECT attstattarget FROM pg_attribute WHERE attrelid = 'analysis.idx_findings_text_search'::regclass AND attnum = 1), 0,
+    (SELECT attstattarget::int FROM pg_attribute WHERE attrelid = 'analysis.idx_findings_text_search'::regclass AND attnum = 1), 0,
     'nor does the full text index');
 SELECT isnt(
-    (SELECT attstattarget FROM pg_attribute WHERE attrelid = 'analysis.findings'::regclass AND attname = 'severity'), 0,
+    (SELECT attstattarget::int FROM pg_attribute WHERE attrelid = 'analysis.findings'::regclass AND attname = 'severity'), 0,
     'lists of known values keep their statistics');
 SELECT isnt(
-    (SELECT attstattarget FROM pg_attribute WHERE attrelid = 'analysis.findings'::regclass AND attname = 'org_id'), 0,
+    (SELECT attstattarget::int FROM pg_attribute WHERE attrelid = 'analysis.findings'::regclass AND attname = 'org_id'), 0,
     'so does what row security compares');
 
 SELECT * FROM finish();

@@ -11,6 +11,8 @@ CREATE TABLE audits.archive_segments (
     entries    int         NOT NULL,
     min_ts     timestamptz NOT NULL,
     max_ts     timestamptz NOT NULL,
+    min_id     bigint      NOT NULL,
+    max_id     bigint      NOT NULL,
     signatures bytea       NOT NULL,
     content    bytea,
     CONSTRAINT archive_segments_pkey PRIMARY KEY (id),
@@ -24,6 +26,7 @@ CREATE TABLE audits.archive_segments (
                AND cardinality(last_seqs) = cardinality(lanes)),
     CONSTRAINT archive_segments_entries_check CHECK (entries BETWEEN 1 AND 1000),
     CONSTRAINT archive_segments_max_ts_check CHECK (max_ts >= min_ts),
+    CONSTRAINT archive_segments_max_id_check CHECK (max_id >= min_id),
     CONSTRAINT archive_segments_signatures_check CHECK (octet_length(signatures) = 32 * entries)
 );
 
@@ -46,5 +49,7 @@ COMMENT ON COLUMN audits.archive_segments.last_seqs IS 'For each of the lanes, s
 COMMENT ON COLUMN audits.archive_segments.entries IS 'Number of entries, 1 to 1,000.';
 COMMENT ON COLUMN audits.archive_segments.min_ts IS 'ts of the earliest of the entries.';
 COMMENT ON COLUMN audits.archive_segments.max_ts IS 'ts of the latest of the entries.';
+COMMENT ON COLUMN audits.archive_segments.min_id IS 'Smallest id of the entries.';
+COMMENT ON COLUMN audits.archive_segments.max_id IS 'Largest id of the entries.';
 COMMENT ON COLUMN audits.archive_segments.signatures IS 'Signatures of the entries, one after another, 32 bytes each. They stay when the archive is pruned.';
 COMMENT ON COLUMN audits.archive_segments.content IS 'The entries but for their signatures, as src/codeverify/segment packs them: with version, counts and a SHA-256 checksum. NULL once the archive has been pruned.';

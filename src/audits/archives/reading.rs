@@ -1,7 +1,9 @@
 //! Goes through archived entries, one segment in memory at a time.
 
+use uuid::Uuid;
+
 use super::entry::ArchivedEntry;
-use super::stored::{find_segments, read_segment, Scope, SegmentPlace, Span};
+use super::stored::{find_segments, find_segments_with, read_segment, Scope, SegmentPlace, Span};
 use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 
@@ -25,18 +27,32 @@ pub fn read(scope: Scope, span: Span) -> ArchivedEntries {
     }
 }
 
+/// The archived entry with an id, of one organization's ledger or of all; None when there is none, or it was pruned.
+pub fn find(id: i64, organization: Option<Uuid>) -> Result<Option<ArchivedEntry>, Error> {
+    for segment in find_segments_with(id, organization) {
+        let found = unpack(segment)?.into_iter().find(|entry| entry.id == id);
+        if found.is_some() {
+            return Ok(found);
+        }
+    }
+    Ok(None)
+}
+
+/// The entries of a segment; none when it is gone, or was pruned.
+fn unpack(segment: Uuid) -> Result<Vec<ArchivedEntry>, Error> {
+    check_for_interrupts();
+    let unpacked = read_segment(segment, true).and_then(|segment| segment.entries());
+    unpacked
+        .unwrap_or_else(|| Ok(Vec::new()))
+        .map_err(|problem| Error::ArchiveDamaged {
+            segment: segment.to_string(),
+            problem: problem.to_string(),
+        })
+}
+
 impl ArchivedEntries {
     fn open(&mut self, place: SegmentPlace) -> Result<(), Error> {
-        check_for_interrupts();
-        let Some(unpacked) = read_segment(place.id, true).and_then(|segment| segment.entries())
-        else {
-            return Ok(());
-        };
-        let entries = unpacked.map_err(|problem| Error::ArchiveDamaged {
-            segment: place.id.to_string(),
-            problem: problem.to_string(),
-        })?;
-        self.entries = entries.into_iter();
+        self.entries = unpack(place.id)?.into_iter();
         Ok(())
     }
 }

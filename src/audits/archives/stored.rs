@@ -146,6 +146,27 @@ pub fn find_segments_of(
     })
 }
 
+/// The segments that may have the entry with an id, of one organization's ledger or of all, and have not been pruned.
+pub fn find_segments_with(id: i64, organization: Option<Uuid>) -> Vec<Uuid> {
+    as_owner(|| {
+        select(
+            "SELECT s.id \
+             FROM audits.archive_segments AS s \
+             WHERE s.min_id <= $1 AND s.max_id >= $1 \
+               AND (s.org_id = $2 OR $2 IS NULL) \
+               AND s.content IS NOT NULL",
+            &[id.into(), organization.map(to_datum).into()],
+            |mut rows| {
+                let mut ids = Vec::with_capacity(rows.len());
+                while rows.next().is_some() {
+                    ids.extend(Row(&rows).uuid(1)?);
+                }
+                Ok(ids)
+            },
+        )
+    })
+}
+
 /// Reads a segment, without its rows unless they are wanted; None when it is gone.
 pub fn read_segment(id: Uuid, with_content: bool) -> Option<StoredSegment> {
     in_scratch_memory(|| {

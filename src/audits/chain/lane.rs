@@ -13,11 +13,15 @@ use crate::audits::settings;
 use crate::codeverify::index_lookup::Table;
 use crate::codeverify::owner::{as_owner, has_role, OWNER_ROLE};
 use crate::codeverify::query::update;
+use crate::codeverify::server::backend_number;
 use crate::tenancy::sql::to_datum;
 
 /// Locks are in shared memory, some 6,400 of them by default and for all sessions. A transaction that needs
 /// more lanes than this keeps other writers away altogether.
 const MOST_LANE_LOCKS: usize = 1_000;
+
+/// The turn of those that bring entries, beside the lanes of the platform's ledger.
+const ARRIVALS: u16 = u16::MAX;
 
 /// How many lanes a backend keeps in mind from one transaction to the next.
 const MOST_KNOWN: usize = 1_000;
@@ -44,13 +48,57 @@ pub fn take_any(partition: Table, ledger: Ledger) -> (i32, Head) {
     (lane, head)
 }
 
+/// A lane that can be had at once, and whose last entry `fits`: the one that the next entries go to stays. All lanes
+/// come into question, however many are in use.
+pub fn take_fitting(
+    partition: Table,
+    ledger: Ledger,
+    fits: impl Fn(Head) -> bool,
+) -> Option<(i32, Head)> {
+    (0..settings::MAX_LANES).find_map(|lane| {
+        let is_held = HELD.with_borrow(|held| held.head(ledger, lane).is_some());
+        if is_held {
+            let head = head_of_locked(partition, ledger, lane);
+            return fits(head).then_some((lane, head));
+        }
+        let needs_lock = !lock_table_instead();
+        if needs_lock && !lock(ledger, lane, false) {
+            return None;
+        }
+        let head = find_head(partition, ledger, lane, None).unwrap_or(Head::NONE);
+        if !fits(head) {
+            if needs_lock {
+                unlock(ledger, lane);
+            }
+            return None;
+        }
+        set_head(ledger, lane, head, None);
+        register(ledger, lane);
+        Some((lane, head))
+    })
+}
+
 /// Takes the lane that an entry which arrives says it is in. Returns its last entry.
 pub fn take(partition: Table, ledger: Ledger, lane: i32) -> Head {
     let is_held = HELD.with_borrow(|held| held.head(ledger, lane).is_some());
+    if !is_held {
+        wait_for_turn();
+    }
     if !is_held && !lock_table_instead() {
         lock(ledger, lane, true);
     }
     head_of_locked(partition, ledger, lane)
+}
+
+/// Entries that arrive come in whatever order, and with them the lanes: transactions that bring many of them at once, as
+/// the jobs of pg_restore do, would wait for each other's. So they follow each other from the first entry on. What a
+/// subscription applies was committed in an order that it has to keep, and holds no more lanes than it did there.
+fn wait_for_turn() {
+    // SAFETY: a look at what kind of process this is.
+    if unsafe { pg_sys::IsLogicalWorker() } {
+        return;
+    }
+    acquire(&tag(None, ARRIVALS), true);
 }
 
 /// The row that the trigger returns to the partition is the lane's new last entry.
@@ -83,7 +131,7 @@ fn head_of_locked(partition: Table, ledger: Ledger, lane: i32) -> Head {
 fn lock_any(ledger: Ledger) -> i32 {
     let may_have_all = ledger.is_some() || speaks_for_the_platform();
     let lanes = count_lanes(settings::lanes(), may_have_all);
-    // Backends are numbered from 1 without gaps, so that a few of them start at lanes of their own.
+    // Backends are numbered without gaps, so that a few of them start at lanes of their own.
     let first = backend_number().rem_euclid(lanes);
     if lock_table_instead() {
         return first;
@@ -118,18 +166,6 @@ fn speaks_for_the_platform() -> bool {
         .any(|trusted| has_role(role, trusted))
 }
 
-#[cfg(any(feature = "pg15", feature = "pg16"))]
-fn backend_number() -> i32 {
-    // SAFETY: set once when the backend starts.
-    unsafe { pg_sys::MyBackendId }
-}
-
-#[cfg(feature = "pg17")]
-fn backend_number() -> i32 {
-    // SAFETY: set once when the backend starts.
-    unsafe { pg_sys::MyProcNumber }
-}
-
 /// Past a number of lanes, locks the table against every other writer, which is one lock. Returns whether.
 fn lock_table_instead() -> bool {
     let many = HELD.with_borrow(HeldLanes::len) >= MOST_LANE_LOCKS;
@@ -147,28 +183,37 @@ fn lock_table_instead() -> bool {
 
 /// Takes the lock of a lane until the (sub)transaction ends; without waiting it may fail.
 fn lock(ledger: Ledger, lane: i32, wait: bool) -> bool {
+    acquire(&tag(ledger, lane as u16), wait)
+}
+
+fn acquire(tag: &pg_sys::LOCKTAG, wait: bool) -> bool {
+    // SAFETY: the tag lives during the call; waiting can be cancelled.
+    let result = unsafe { pg_sys::LockAcquire(tag, LANE_LOCK, false, !wait) };
+    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+}
+
+/// Gives back a lane that was just taken and to which nothing was written.
+fn unlock(ledger: Ledger, lane: i32) {
+    // SAFETY: the tag lives during the call.
+    unsafe { pg_sys::LockRelease(&tag(ledger, lane as u16), LANE_LOCK, false) };
+}
+
+const LANE_LOCK: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+
+/// What a lane is to the lock manager.
+fn tag(ledger: Ledger, lane: u16) -> pg_sys::LOCKTAG {
     let (high, low) = ledger.unwrap_or_default().as_u64_pair();
     // Organizations whose ids collide here share locks, which is slower and no worse. USERLOCK is a kind of
     // lock that no SQL function takes, so that nobody can hold a lane without writing to it.
-    let tag = pg_sys::LOCKTAG {
+    pg_sys::LOCKTAG {
         // SAFETY: set once when the backend starts.
         locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
         locktag_field2: (high ^ (high >> 32)) as u32,
         locktag_field3: (low ^ (low >> 32)) as u32,
-        locktag_field4: lane as u16,
+        locktag_field4: lane,
         locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
         locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-    };
-    // SAFETY: the tag lives during the call; waiting can be cancelled.
-    let result = unsafe {
-        pg_sys::LockAcquire(
-            &tag,
-            pg_sys::ExclusiveLock as pg_sys::LOCKMODE,
-            false,
-            !wait,
-        )
-    };
-    result != pg_sys::LockAcquireResult::LOCKACQUIRE_NOT_AVAIL
+    }
 }
 
 /// Makes sure that audits.lanes knows the lane.

@@ -114,6 +114,15 @@ fn find_last(partition: Table, keys: &[Key]) -> Option<Stored> {
     found
 }
 
+/// Whether two times, in microseconds since 1970, belong to the same partition.
+pub fn is_same_partition(one: i64, other: i64) -> bool {
+    let [one, other] = [one, other].map(|time| time.saturating_sub(POSTGRES_EPOCH));
+    let log = Open::with_lock(audit_log(), pg_sys::RowExclusiveLock);
+    let is_same = log.table().is_same_partition(one, other);
+    log.keep_lock();
+    is_same
+}
+
 /// Whether the table audits.lanes has the lane.
 pub fn is_registered(ledger: Ledger, lane: i32) -> bool {
     find_lane(ledger, lane, |_, _| ()).is_some()

@@ -8,6 +8,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 use uuid::Uuid;
 
 use super::ledger::{organization_exists, user_exists};
+use crate::codeverify::server::local_transaction;
 
 /// What the last row that was checked named, and in which command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,19 +47,6 @@ pub fn check(org_id: Option<Uuid>, actor_id: Option<Uuid>) {
         }
     }
     LAST.set(Some(now));
-}
-
-/// The number that a transaction has in its backend, without an xid too.
-#[cfg(any(feature = "pg15", feature = "pg16"))]
-fn local_transaction() -> u32 {
-    // SAFETY: looks at this backend's own state.
-    unsafe { (*pg_sys::MyProc).lxid }
-}
-
-#[cfg(feature = "pg17")]
-fn local_transaction() -> u32 {
-    // SAFETY: looks at this backend's own state.
-    unsafe { (*pg_sys::MyProc).vxid.lxid }
 }
 
 fn raise(column: &str, id: Uuid, parent: &str) -> ! {

@@ -88,6 +88,9 @@ fn append(
     };
     // Here and not in the trigger alone: an error of our own would lose its code on the way through SPI.
     or_raise(trigger::check_action(action.unwrap_or_default()));
+    // SAFETY: the caller's role: the insert runs as the owner, who may say anything.
+    let caller = unsafe { pgrx::pg_sys::GetUserId() };
+    or_raise(trigger::check_entity(subject.ledger, entity, caller));
     if let Some(payload) = &payload {
         let people = People {
             actor_id: subject.actor_id,

@@ -12,27 +12,17 @@ pub fn choose(given: i64, clock: i64, last: i64) -> i64 {
     }
 }
 
-/// Whether two times are in the same UTC month, and so in the same partition.
-pub fn same_month(one: i64, other: i64) -> bool {
-    let month = |microseconds: i64| {
-        let days = microseconds.div_euclid(86_400 * SECOND);
-        // Days to year and month: H. Hinnant, "chrono-compatible low-level date algorithms".
-        let shifted = days + 719_468;
-        let era = shifted.div_euclid(146_097);
-        let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        (era, year_of_era, (5 * day_of_year + 2) / 153)
-    };
-    month(one) == month(other)
+/// The time of a new entry that comes to its turn when the partition that it was sent to has ended: when it was made,
+/// or right after the lane's last entry. None for a time that no default has given in this statement.
+pub fn choose_earlier(given: i64, clock: i64, statement_start: i64, last: i64) -> Option<i64> {
+    (statement_start..=clock)
+        .contains(&given)
+        .then(|| given.max(last.saturating_add(1)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NOVEMBER_30: i64 = 1_796_083_199_999_999; // 2026-11-30 23:59:59.999999 UTC
 
     #[test]
     fn a_fresh_default_stays() {
@@ -53,11 +43,15 @@ mod tests {
     }
 
     #[test]
-    fn months_are_utc() {
-        assert!(same_month(NOVEMBER_30, NOVEMBER_30 - 29 * 86_400 * SECOND));
-        assert!(!same_month(NOVEMBER_30, NOVEMBER_30 + 1));
-        assert!(!same_month(NOVEMBER_30, NOVEMBER_30 - 30 * 86_400 * SECOND));
-        assert!(same_month(0, 30 * 86_400 * SECOND));
-        assert!(!same_month(-1, 0));
+    fn what_waited_keeps_the_time_that_it_was_made() {
+        assert_eq!(choose_earlier(100, 500, 90, 50), Some(100));
+        assert_eq!(choose_earlier(100, 500, 90, 100), Some(101));
+        assert_eq!(choose_earlier(100, 500, 100, 400), Some(401));
+    }
+
+    #[test]
+    fn a_time_of_somebodys_choice_is_none() {
+        assert_eq!(choose_earlier(100, 500, 101, 50), None);
+        assert_eq!(choose_earlier(501, 500, 90, 50), None);
     }
 }

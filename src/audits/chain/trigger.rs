@@ -6,7 +6,7 @@ use pgrx::{PgLogLevel, PgSqlErrorCode};
 
 use super::columns::{Column, NewRow};
 use super::held::{Head, Ledger};
-use super::ledger::{find_archived_head, find_entry, POSTGRES_EPOCH};
+use super::ledger::{find_archived_head, find_entry, is_same_partition, POSTGRES_EPOCH};
 use super::{lane, references, time};
 use crate::audits::authority::{is_acting, Deed};
 use crate::audits::encoding::sql::or_raise;
@@ -15,10 +15,14 @@ use crate::audits::erasure::sealing;
 use crate::audits::settings::MAX_LANES;
 use crate::codeverify::errors::Error;
 use crate::codeverify::index_lookup::Table;
+use crate::codeverify::owner::{has_role, OWNER_ROLE};
 use crate::codeverify::raise::{self, raise};
 
 /// Actions that only the capture of changes writes.
 const RESERVED_ACTIONS: [&str; 2] = ["row.", "table."];
+
+/// Entities that only the ledger's own functions write about, in the platform's ledger.
+const RESERVED_ENTITIES: &str = "audits.";
 
 /// In microseconds.
 const DAY: i64 = 86_400_000_000;
@@ -50,6 +54,16 @@ pub fn check_action(action: &str) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses what only the ledger says of itself, in the platform's ledger, to all but its owner: verification believes it.
+pub fn check_entity(ledger: Ledger, entity: Option<&str>, role: pg_sys::Oid) -> Result<(), Error> {
+    match entity.filter(|entity| ledger.is_none() && entity.starts_with(RESERVED_ENTITIES)) {
+        Some(entity) if !has_role(role, OWNER_ROLE) => Err(Error::ReservedEntity {
+            entity: entity.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// Puts a new entry at the end of a lane.
 fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     for (column, name) in [(Column::Lane, "lane"), (Column::Seq, "seq")] {
@@ -74,6 +88,9 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     }
     let ledger: Ledger = row.uuid(Column::OrgId);
     if !captures {
+        // SAFETY: the role that the insert runs as.
+        let role = unsafe { pg_sys::GetUserId() };
+        raise::or_raise(check_entity(ledger, row.text(Column::Entity), role));
         references::check(ledger, row.uuid(Column::ActorId));
     }
 
@@ -81,15 +98,12 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
         row.set(Column::Payload, sealed);
     }
 
-    let (lane, last) = lane::take_any(row.partition(), ledger);
-    let clock = now();
     let Some(given) = row.time(Column::Ts) else {
         raise(Error::LedgerColumns { column: "ts" })
     };
-    let ts = time::choose(given, clock, last.ts);
-    if !time::same_month(given, ts) {
-        raise(Error::LedgerColumns { column: "ts" });
-    }
+    let Some((lane, last, ts)) = take_place(row.partition(), ledger, given) else {
+        raise(Error::LedgerColumns { column: "ts" })
+    };
     let seq = last.seq + 1;
     let signature = hash(&row, lane, seq, last.signature, ts);
     lane::advance(row.partition(), ledger, lane, Head { seq, signature, ts });
@@ -100,6 +114,30 @@ fn append(mut row: NewRow) -> pg_sys::HeapTuple {
     row.set(Column::Lane, Datum::from(lane));
     row.set(Column::Seq, Datum::from(seq));
     row.finish()
+}
+
+/// A lane, its last entry, and the time of the next. That time lies in the partition that `given`, the column's default,
+/// has sent the row to, which may have ended since; None for a `given` that is no default's.
+fn take_place(partition: Table, ledger: Ledger, given: i64) -> Option<(i32, Head, i64)> {
+    let (lane, last) = lane::take_any(partition, ledger);
+    let clock = now();
+    let fits = |ts: i64| ts == given || is_same_partition(given, ts);
+    let ts = time::choose(given, clock, last.ts);
+    if fits(ts) {
+        return Some((lane, last, ts));
+    }
+    // SAFETY: a look at this backend's own state.
+    let start = unsafe { pg_sys::GetCurrentStatementStartTimestamp() };
+    let start = start.saturating_add(POSTGRES_EPOCH);
+    let earlier =
+        |last: Head| time::choose_earlier(given, clock, start, last.ts).filter(|ts| fits(*ts));
+    if let Some(ts) = earlier(last) {
+        return Some((lane, last, ts));
+    }
+    // The lane that it waited for has gone on to the next partition; a lane's times rise, so it goes to another.
+    time::choose_earlier(given, clock, start, i64::MIN)?;
+    let (lane, last) = lane::take_fitting(partition, ledger, |head| earlier(head).is_some())?;
+    Some((lane, last, earlier(last)?))
 }
 
 fn now() -> i64 {
@@ -125,19 +163,22 @@ fn seal(row: &NewRow) -> Option<Datum> {
     let stored = row.datum(Column::Payload)?;
     let content = row.jsonb(Column::Payload)?;
     let entity = row.text(Column::Entity);
-    if !sealing::may_be_personal(content, entity) {
+    let is_personal = sealing::may_be_personal(content, entity);
+    let is_encrypted = sealing::may_be_encrypted(content);
+    if !is_personal && !is_encrypted {
         return None;
     }
-    sealing::seal(
-        stored,
-        &sealing::Entry {
-            org_id: row.uuid(Column::OrgId),
-            event_id: row.uuid(Column::EventId)?,
-            entity,
-            actor_id: row.uuid(Column::ActorId),
-            resource_id: row.uuid(Column::ResourceId),
-        },
-    )
+    let entry = sealing::Entry {
+        org_id: row.uuid(Column::OrgId),
+        event_id: row.uuid(Column::EventId)?,
+        entity,
+        actor_id: row.uuid(Column::ActorId),
+        resource_id: row.uuid(Column::ResourceId),
+    };
+    if is_encrypted {
+        sealing::refuse_forged(stored, &entry);
+    }
+    is_personal.then(|| sealing::seal(stored, &entry)).flatten()
 }
 
 /// Lets an entry in that has its place and its hashes already: from a dump or another server.

@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 use pgrx::JsonB;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::keys::{SignerKey, VerifierKey};
@@ -9,6 +10,7 @@ use super::note::{Note, Verdict};
 use super::stream::{first, Argument};
 use super::tree::{self, Edge, Hash, Leaves};
 use super::{against, collect, export, proof, store};
+use crate::audits::archives;
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::raise::or_raise;
@@ -46,19 +48,43 @@ fn checkpoint() -> String {
 fn leaf_index(id: i64) -> Option<i64> {
     let sees_all = caller_has_role(c"codeverify_admin") || caller_has_role(c"codeverify_auditor");
     let tenant = (!sees_all).then(|| or_raise(require_permission(Permission::Read)));
-    as_owner(|| {
+    let live = as_owner(|| {
         first(
-            "SELECT c.first_leaf + a.seq - c.first_seq \
-             FROM audits.audit_log AS a \
-             JOIN audits.checkpoint_lanes AS c \
-                 ON (c.org_id = a.org_id OR c.org_id IS NULL AND a.org_id IS NULL) \
-                 AND c.lane = a.lane AND c.last_seq >= a.seq AND c.first_seq <= a.seq \
-             WHERE a.id = $1 AND (a.org_id = $2 OR $2 IS NULL) \
-             ORDER BY c.last_seq LIMIT 1",
+            "SELECT a.org_id, a.lane, a.seq FROM audits.audit_log AS a \
+             WHERE a.id = $1 AND (a.org_id = $2 OR $2 IS NULL)",
             &[Argument::Int8(id), Argument::Uuid(tenant)],
-            |row| row.int8(1),
+            |row| (row.uuid(1), row.int4(2), row.int8(3)),
         )
-    })
+    });
+    let archived = || {
+        let entry = or_raise(archives::reading::find(id, tenant))?;
+        Some((entry.org_id, entry.lane, entry.seq))
+    };
+    let (org_id, lane, seq) = live.or_else(archived)?;
+    as_owner(|| find_leaf(org_id, lane, seq))
+}
+
+/// The leaf that an entry is, by its place.
+fn find_leaf(org_id: Option<Uuid>, lane: i32, seq: i64) -> Option<i64> {
+    // Each form is served by the index; one for both would not be.
+    let sql = match org_id {
+        Some(_) => {
+            "SELECT c.first_leaf + $3 - c.first_seq FROM audits.checkpoint_lanes AS c \
+             WHERE c.org_id = $1 AND c.lane = $2 AND c.last_seq >= $3 AND c.first_seq <= $3 \
+             ORDER BY c.last_seq LIMIT 1"
+        }
+        None => {
+            "SELECT c.first_leaf + $3 - c.first_seq FROM audits.checkpoint_lanes AS c \
+             WHERE c.org_id IS NULL AND $1 IS NULL AND c.lane = $2 AND c.last_seq >= $3 AND c.first_seq <= $3 \
+             ORDER BY c.last_seq LIMIT 1"
+        }
+    };
+    let place = [
+        Argument::Uuid(org_id),
+        Argument::Int4(lane),
+        Argument::Int8(seq),
+    ];
+    first(sql, &place, |row| row.int8(1))
 }
 
 #[pg_extern(schema = "audits", stable, parallel_restricted)]

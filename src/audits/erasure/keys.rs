@@ -9,12 +9,12 @@ use pgrx::pg_sys::{self, Datum};
 use pgrx::varlena::{vardata_any, varsize_any_exhdr};
 use uuid::Uuid;
 
-use super::cipher::{open, SubjectKey};
-use super::fields::{mentions, reveal, ENCRYPTED};
+use super::cipher::SubjectKey;
 use crate::audits::authority::{is_acting, Deed};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::{select, update, update_one};
+use crate::codeverify::query::{update, update_one};
+use crate::codeverify::server::local_transaction;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 /// The key of a subject, with its id.
@@ -98,8 +98,7 @@ fn bound(people: usize) -> Result<(), Error> {
 
 /// The people in question in this transaction; those of savepoints that were rolled back still count.
 fn with_locked<T>(work: impl FnOnce(&mut HashSet<Uuid>) -> T) -> T {
-    // SAFETY: the transaction's local id, which one that has no xid has too.
-    let transaction = unsafe { (*pg_sys::MyProc).lxid };
+    let transaction = local_transaction();
     LOCKED.with_borrow_mut(|(last, locked)| {
         if *last != transaction {
             *last = transaction;
@@ -142,26 +141,36 @@ pub fn lock_subject(subject: Uuid, mode: u32) {
     }
 }
 
-/// Overwrites all keys of a subject and returns how many there were. A subject without any gets a tombstone.
-pub fn erase(subject: Uuid) -> i64 {
+/// Overwrites all keys of a subject and returns their ids. A subject without any gets a tombstone, whose id comes with them.
+pub fn erase(subject: Uuid) -> (i64, Vec<Uuid>) {
+    let ids = |mut rows: pgrx::spi::SpiTupleTable| {
+        let mut ids = Vec::with_capacity(rows.len());
+        while rows.next().is_some() {
+            ids.extend(rows.get::<pgrx::Uuid>(1)?.map(from_datum));
+        }
+        Ok(ids)
+    };
     let erased = update(
         "UPDATE audits.subject_keys \
          SET key = NULL, erased_at = clock_timestamp(), erased_by = session_user \
          WHERE subject_id = $1 AND key IS NOT NULL \
          RETURNING id",
         &[to_datum(subject).into()],
-        |rows| Ok(rows.len()),
+        ids,
     );
-    if erased == 0 {
-        update(
-            "INSERT INTO audits.subject_keys (subject_id, erased_at, erased_by) \
-             SELECT $1, clock_timestamp(), session_user \
-             WHERE NOT EXISTS (SELECT FROM audits.subject_keys AS k WHERE k.subject_id = $1)",
-            &[to_datum(subject).into()],
-            |_| Ok(()),
-        );
+    let count = erased.len() as i64;
+    if count > 0 {
+        return (count, erased);
     }
-    erased as i64
+    let tombstone = update(
+        "INSERT INTO audits.subject_keys (subject_id, erased_at, erased_by) \
+         SELECT $1, clock_timestamp(), session_user \
+         WHERE NOT EXISTS (SELECT FROM audits.subject_keys AS k WHERE k.subject_id = $1) \
+         RETURNING id",
+        &[to_datum(subject).into()],
+        ids,
+    );
+    (0, tombstone)
 }
 
 /// What is there of a key by its id, if it is the subject's.
@@ -267,47 +276,4 @@ fn find(column: &CStr, index: &CStr, value: Uuid, fits: impl Fn(Uuid) -> bool) -
         pg_sys::table_close(table, pg_sys::AccessShareLock as pg_sys::LOCKMODE);
     }
     found
-}
-
-/// The keys that have been erased, to look through many payloads for what was under them.
-pub struct ErasedKeys(HashSet<Uuid>);
-
-impl ErasedKeys {
-    /// As they are committed now, or in the statement's snapshot.
-    pub fn load() -> ErasedKeys {
-        let ids = as_owner(|| {
-            select(
-                "SELECT k.id FROM audits.subject_keys AS k WHERE k.key IS NULL",
-                &[],
-                |rows| {
-                    rows.filter_map(|row| row.get::<pgrx::Uuid>(1).transpose())
-                        .map(|id| id.map(from_datum))
-                        .collect()
-                },
-            )
-        });
-        ErasedKeys(ids)
-    }
-
-    /// Whether nobody has been erased, so that no payload needs to be looked at.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// Whose erased fields a payload has, given as text. Usually that is a search for a few bytes and nothing else.
-    pub fn subjects_in(&self, payload: &str) -> Vec<Uuid> {
-        let mut subjects = Vec::new();
-        if self.is_empty() || !mentions(payload.as_bytes(), ENCRYPTED) {
-            return subjects;
-        }
-        reveal(payload, &mut |field| {
-            let is_erased =
-                open(&field.ciphertext).is_some_and(|opened| self.0.contains(&opened.place.key_id));
-            if is_erased && !subjects.contains(&field.subject) {
-                subjects.push(field.subject);
-            }
-            None
-        });
-        subjects
-    }
 }

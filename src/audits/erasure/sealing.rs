@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::cipher::{self, Place};
 pub use super::fields::People;
-use super::fields::{self, EncryptedField, PERSONAL};
+use super::fields::{self, EncryptedField, ENCRYPTED, PERSONAL};
 use super::keys::{key_for, may_create};
 use super::rules::with_rules;
 use crate::audits::authority::{is_acting, Deed};
@@ -54,6 +54,30 @@ pub struct Entry<'a> {
 pub fn may_be_personal(payload: &[u8], entity: Option<&str>) -> bool {
     fields::mentions(payload, PERSONAL)
         || entity.is_some_and(|entity| with_rules(entity, |rules| !rules.is_empty()))
+}
+
+/// Whether a payload, as the server stores it, can have fields that are encrypted already.
+pub fn may_be_encrypted(payload: &[u8]) -> bool {
+    fields::mentions(payload, ENCRYPTED)
+}
+
+/// VC061 for a payload that brings a field as if it had been encrypted for this very entry: whoever reads the ledger later
+/// would take its key for a wrong one. Copies of other entries' fields may be kept, and stay closed.
+pub fn refuse_forged(payload: Datum, entry: &Entry) {
+    // SAFETY: the payload of a row that is being inserted, and the text is used while it is.
+    let text = unsafe { text_of(payload) };
+    let mut is_forged = false;
+    fields::reveal(text, &mut |field| {
+        let place = cipher::open(&field.ciphertext).map(|opened| opened.place);
+        is_forged |= place
+            .is_some_and(|place| (place.org_id, place.event_id) == (entry.org_id, entry.event_id));
+        None
+    });
+    if is_forged {
+        or_raise(Err(Error::PersonalField {
+            problem: "A field says that it was encrypted for this entry.".to_owned(),
+        }))
+    }
 }
 
 /// The jsonb to store instead of a payload; None when that has no personal fields. Raises VC061 when one cannot be

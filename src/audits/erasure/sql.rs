@@ -33,8 +33,8 @@ fn erase_subject(subject_id: pgrx::Uuid) -> JsonB {
     let erased = as_owner(|| {
         // Waits for transactions that make a key for the subject; what they make is erased too.
         keys::lock_subject(subject, pg_sys::ExclusiveLock);
-        let erased = acting(Deed::Maintenance, || keys::erase(subject));
-        record("subject.erased", subject);
+        let (erased, keys) = acting(Deed::Maintenance, || keys::erase(subject));
+        record("subject.erased", subject, keys);
         erased
     });
     JsonB(json!({ "subject": subject.to_string(), "keys": erased }))
@@ -47,22 +47,25 @@ fn readmit_subject(subject_id: pgrx::Uuid) -> bool {
         keys::lock_subject(subject, pg_sys::ExclusiveLock);
         let is_erased = matches!(keys::find_by_subject(subject), Found::Erased);
         if is_erased {
-            keys::create(subject)?;
-            record("subject.readmitted", subject);
+            let key = keys::create(subject)?;
+            record("subject.readmitted", subject, vec![key.id]);
         }
         Ok::<bool, Error>(is_erased)
     }))
 }
 
-/// Puts it on record in the platform's own ledger.
-fn record(action: &str, subject: Uuid) {
+/// Puts it on record in the platform's own ledger, with the ids of the keys that it concerns: verification compares them
+/// with those that there are.
+fn record(action: &str, subject: Uuid, keys: Vec<Uuid>) {
+    let keys: Vec<pgrx::Uuid> = keys.into_iter().map(to_datum).collect();
     update(
         "INSERT INTO audits.audit_log (org_id, entity, action, actor_id, resource_id, payload) \
-         VALUES (NULL, 'audits.subject_keys', $1, $2, $3, jsonb_build_object('by', session_user))",
+         VALUES (NULL, 'audits.subject_keys', $1, $2, $3, jsonb_build_object('by', session_user, 'keys', $4))",
         &[
             action.into(),
             settings::user_id().map(to_datum).into(),
             to_datum(subject).into(),
+            keys.into(),
         ],
         |_| Ok(()),
     );

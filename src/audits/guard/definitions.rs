@@ -172,32 +172,47 @@ impl Command {
     }
 
     fn find_outsiders(&self, moves: bool) -> Vec<Outsider> {
-        ask(
-            "SELECT c.oid, n.nspname::text, c.relname::text \
-             FROM pg_catalog.pg_class AS p \
-             CROSS JOIN LATERAL pg_catalog.pg_partition_tree(p.oid) AS t \
-             LEFT JOIN pg_catalog.pg_index AS i ON i.indrelid = t.relid \
-             JOIN pg_catalog.pg_class AS c ON c.oid IN (t.relid, i.indexrelid) \
-             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace \
-             WHERE p.relname = 'audit_log' \
-               AND p.relnamespace = $1 \
-               AND c.relnamespace <> $1 \
-             UNION ALL \
-             SELECT c.oid, '', '' \
-             FROM pg_catalog.pg_class AS c \
-             WHERE $2 AND c.relnamespace = $1",
-            &[self.schema.into(), moves.into()],
-            |rows| {
-                rows.map(|row| {
-                    Ok(Outsider {
-                        id: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
-                        schema: row.get(2)?.unwrap_or_default(),
-                        name: row.get(3)?.unwrap_or_default(),
-                    })
+        let read = |rows: SpiTupleTable| {
+            rows.map(|row| {
+                Ok(Outsider {
+                    id: row.get(1)?.unwrap_or(pg_sys::InvalidOid),
+                    schema: row.get(2)?.unwrap_or_default(),
+                    name: row.get(3)?.unwrap_or_default(),
                 })
-                .collect()
-            },
-        )
+            })
+            .collect::<Result<Vec<_>, SpiError>>()
+        };
+        // Before every command of anybody. An index is where its table is, so that only those of tables that are
+        // elsewhere are looked at.
+        let mut outsiders = ask(
+            "WITH RECURSIVE family (id) AS ( \
+                 SELECT p.oid FROM pg_catalog.pg_class AS p WHERE p.relname = 'audit_log' AND p.relnamespace = $1 \
+                 UNION \
+                 SELECT i.inhrelid FROM family AS f JOIN pg_catalog.pg_inherits AS i ON i.inhparent = f.id), \
+             elsewhere (id) AS MATERIALIZED ( \
+                 SELECT c.oid \
+                 FROM family AS f \
+                 JOIN pg_catalog.pg_class AS c ON c.oid = f.id \
+                 WHERE c.relnamespace <> $1) \
+             SELECT c.oid, n.nspname::text, c.relname::text \
+             FROM ( \
+                 SELECT e.id FROM elsewhere AS e \
+                 UNION ALL \
+                 SELECT i.indexrelid FROM elsewhere AS e JOIN pg_catalog.pg_index AS i ON i.indrelid = e.id \
+             ) AS o \
+             JOIN pg_catalog.pg_class AS c ON c.oid = o.id \
+             JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace",
+            &[self.schema.into()],
+            read,
+        );
+        if moves {
+            outsiders.extend(ask(
+                "SELECT c.oid, '', '' FROM pg_catalog.pg_class AS c WHERE c.relnamespace = $1",
+                &[self.schema.into()],
+                read,
+            ));
+        }
+        outsiders
     }
 
     /// What a clearance would take the ledger, or the extension with it, away by: a schema with functions of
@@ -329,8 +344,17 @@ impl Command {
 /// The triggers for rows come with a partition, those for statements do not. During a restore the ledger has
 /// none yet, and the dump brings those of the partitions.
 fn guard_new_partitions() {
-    // Asked as the owner: whoever adds a partition to a table of their own has no rights here.
+    // Asked as the owner: whoever adds a partition to a table of their own has no rights here. Nearly always it is to
+    // another table, which is soon seen by going up from what the command has touched.
     let is_unguarded = ask(
+        "SELECT true \
+         FROM pg_catalog.pg_event_trigger_ddl_commands() AS d \
+         WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass \
+           AND pg_catalog.pg_partition_root(d.objid) = pg_catalog.to_regclass('audits.audit_log') \
+         LIMIT 1",
+        &[],
+        |rows| Ok(!rows.is_empty()),
+    ) && ask(
         "SELECT true \
          FROM pg_catalog.pg_partition_tree(pg_catalog.to_regclass('audits.audit_log')) AS t \
          WHERE audits.refuses_statements(t.parentrelid) \

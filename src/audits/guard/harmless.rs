@@ -39,7 +39,8 @@ pub unsafe fn is_harmless(statement: *mut pg_sys::Node) -> bool {
     // SAFETY: the node tag tells the type of each node.
     unsafe {
         match (*statement).type_ {
-            NodeTag::T_CommentStmt | NodeTag::T_GrantStmt => true,
+            // From 17 on, event triggers are told of REINDEX.
+            NodeTag::T_CommentStmt | NodeTag::T_GrantStmt | NodeTag::T_ReindexStmt => true,
             NodeTag::T_AlterTableStmt => is_harmless_alteration(&*statement.cast()),
             NodeTag::T_CreateStmt => PLAIN_PARTITION.get() == statement,
             _ => false,

@@ -23,6 +23,32 @@ thread_local! {
     static TOLD: Told<(Uuid, &'static str)> = Told::default();
 }
 
+/// Stamps a key, where nobody is in the way. First come the rows that it refers to: whoever deletes one of them locks
+/// it and goes on to the key, and would wait for this transaction while this one waits for a row of theirs, which it
+/// does when it makes something that refers to it too.
+const STAMP: &str = "\
+    WITH used AS MATERIALIZED ( \
+        SELECT k.id, k.org_id, k.service_id, k.created_by FROM auth.api_keys AS k \
+        WHERE k.id = $1 \
+          AND (k.last_used_at < pg_catalog.now() - interval '1 minute' OR k.last_used_at IS NULL)), \
+    organization AS MATERIALIZED ( \
+        SELECT FROM used JOIN tenancy.organizations AS o ON o.id = used.org_id FOR KEY SHARE OF o SKIP LOCKED), \
+    author AS MATERIALIZED ( \
+        SELECT FROM used JOIN auth.users AS u ON u.id = used.created_by FOR KEY SHARE OF u SKIP LOCKED), \
+    service AS MATERIALIZED ( \
+        SELECT FROM used \
+        JOIN tenancy.services AS s ON s.org_id = used.org_id AND s.id = used.service_id \
+        FOR KEY SHARE OF s SKIP LOCKED) \
+    UPDATE auth.api_keys SET last_used_at = pg_catalog.now() \
+    WHERE id = ( \
+        SELECT k.id FROM auth.api_keys AS k JOIN used ON used.id = k.id \
+        WHERE EXISTS (SELECT FROM organization) \
+          AND (used.created_by IS NULL OR EXISTS (SELECT FROM author)) \
+          AND (used.service_id IS NULL OR EXISTS (SELECT FROM service)) \
+          AND (k.last_used_at < pg_catalog.now() - interval '1 minute' OR k.last_used_at IS NULL) \
+        FOR NO KEY UPDATE OF k SKIP LOCKED) \
+    RETURNING true";
+
 /// Tells that a key was accepted, and stamps it, if a minute has passed since that was done last. Never waits for
 /// another user of the key.
 pub fn note_use(key: &StoredKey) {
@@ -39,17 +65,7 @@ pub fn note_use(key: &StoredKey) {
     if is_fresh || !can_write() || !reads_what_is_committed() {
         return;
     }
-    let stamped = as_owner(|| {
-        update_one::<bool>(
-            "UPDATE auth.api_keys SET last_used_at = pg_catalog.now() \
-             WHERE id = (SELECT k.id FROM auth.api_keys AS k \
-                         WHERE k.id = $1 \
-                           AND (k.last_used_at < pg_catalog.now() - interval '1 minute' OR k.last_used_at IS NULL) \
-                         FOR NO KEY UPDATE SKIP LOCKED) \
-             RETURNING true",
-            &[to_datum(key.id).into()],
-        )
-    });
+    let stamped = as_owner(|| update_one::<bool>(STAMP, &[to_datum(key.id).into()]));
     if stamped.is_some() {
         record_success(&outcome(key, "api_key.authenticated", json!({})));
     }

@@ -19,6 +19,7 @@ use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select_one, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
 use crate::codeverify::time;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::context::{self, Identity};
 use crate::tenancy::permission::{MemberRole, Permission};
 use crate::tenancy::settings;
@@ -373,6 +374,7 @@ fn authenticate_api_key(
     api_key: Option<&str>,
     required_scope: default!(Option<&str>, "NULL"),
 ) -> Option<Jsonb> {
+    let _unlogged = UnloggedStatement::begin();
     let Some(token) = api_key.and_then(|text| Token::parse(Kind::ApiKey, text)) else {
         return refused("invalid");
     };

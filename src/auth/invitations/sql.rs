@@ -18,6 +18,7 @@ use crate::codeverify::query::{select, select_one, update, update_one};
 use crate::codeverify::raise::{or_raise, raise};
 use crate::codeverify::time;
 use crate::codeverify::told::Told;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::context;
 use crate::tenancy::permission::{MemberRole, Permission};
 use crate::tenancy::settings;
@@ -184,6 +185,7 @@ fn outcome(
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn accept_invitation(code: Option<&str>, user_id: Option<pgrx::Uuid>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let user_id = or_raise(user_id.map(from_datum).ok_or(Error::NotYourUser));
     or_raise(require_self_or_service(user_id));
     let Some(code) = code.and_then(|text| Token::parse(Kind::Invitation, text)) else {

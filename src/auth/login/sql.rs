@@ -8,6 +8,7 @@ use super::{attempt, retry_at, Answer, Request};
 use crate::auth::caller;
 use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::sql::from_datum;
 
 extension_sql_file!(
@@ -28,6 +29,7 @@ fn login(
     device_info: default!(Option<JsonbArgument>, "'{}'"),
     ip_address: default!(Option<&str>, "NULL"),
 ) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let org_id = org_id.map(from_datum);
     let answer = or_raise(attempt(&Request {
         email: email.unwrap_or_default(),

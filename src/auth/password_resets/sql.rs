@@ -13,6 +13,7 @@ use crate::auth::tokens::{Kind, Token};
 use crate::auth::users::email;
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 
 extension_sql_file!(
     "../../../sql/auth/password_resets.sql",
@@ -38,6 +39,7 @@ fn request_password_reset(email: Option<&str>) -> JsonB {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn reset_password(token: Option<&str>, new_password: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let Some(token) = token.and_then(|text| Token::parse(Kind::PasswordReset, text)) else {
         count_unknown(Unknown::PasswordReset);
         return status("invalid");

@@ -18,6 +18,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::owner::{as_owner, caller_has_role};
 use crate::codeverify::query::update_one;
 use crate::codeverify::raise::{or_raise, raise};
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::sql::to_datum;
 
 extension_sql_file!(
@@ -32,6 +33,7 @@ fn change_password(
     old_password: Option<&str>,
     new_password: Option<&str>,
 ) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let user_id = or_raise(require_user_id(user_id));
     or_raise(require_self_or_service(user_id));
     // Says nothing of the old password, so it is no attempt at it.
@@ -86,6 +88,7 @@ fn failed(user_id: Uuid, reason: &str, ip_address: Option<&str>) {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn import_password_hash(user_id: Option<pgrx::Uuid>, hash: Option<&str>) {
+    let _unlogged = UnloggedStatement::begin();
     // The grant says so too, but default privileges of a database can widen grants.
     if !caller_has_role(c"codeverify_admin") {
         raise(Error::NotTheAdministrator);

@@ -11,6 +11,8 @@ use uuid::Uuid;
 use super::limit::Scope;
 use super::minute::{lease_size, start_of, Answer, Request};
 use super::stored::{load, Stored};
+use crate::codeverify::changes::{generation, watch};
+use crate::codeverify::index_lookup::oid_of;
 use crate::codeverify::own_transaction::job::{Job, Reply};
 use crate::codeverify::own_transaction::{run, Unavailable};
 use crate::codeverify::time;
@@ -24,15 +26,18 @@ struct Lease {
     count: u32,
     /// How many of them are this session's and still to be made.
     unused: u32,
+    /// What was known of the keys' table when the key was last looked up there: it may have been deleted since.
+    generation: u64,
 }
 
 impl Lease {
-    fn begin(minute: u32, stored: &Stored) -> Lease {
+    fn begin(minute: u32, stored: &Stored, generation: u64) -> Lease {
         Lease {
             org_id: stored.org_id,
             minute,
             count: stored.count,
             unused: 0,
+            generation,
         }
     }
 
@@ -73,18 +78,22 @@ pub fn charge(api_key_id: Uuid, minute: u32, request: Request, scope: Scope) -> 
     let held = LEASES
         .with_borrow(|leases| leases.get(&api_key_id).copied())
         .filter(|lease| lease.minute == minute);
-    if let Some(mut lease) = held.filter(|lease| scope.covers(lease.org_id)) {
+    let is_sure = |lease: &Lease| lease.generation == generation();
+    if let Some(mut lease) = held.filter(|lease| scope.covers(lease.org_id) && is_sure(lease)) {
         // What the session has in hand; a refusal has to be seen in the table.
         if let Some(answer) = lease.charge(request).filter(|answer| answer.allowed) {
             keep(api_key_id, lease);
             return answer;
         }
     }
+    watch(oid_of(c"auth", c"api_keys"));
+    let generation = generation();
     let stored = load(api_key_id, minute).filter(|stored| scope.covers(stored.org_id));
     let Some(stored) = stored else {
         return Answer::refused(0, minute);
     };
-    let mut lease = held.unwrap_or_else(|| Lease::begin(minute, &stored));
+    let mut lease = held.unwrap_or_else(|| Lease::begin(minute, &stored, generation));
+    lease.generation = generation;
     lease.count = lease.count.max(stored.count);
     let answer = lease.charge(request).unwrap_or_else(|| {
         let needed = request.cost - lease.unused;
@@ -156,6 +165,7 @@ mod tests {
             minute: 50,
             count,
             unused,
+            generation: 0,
         }
     }
 

@@ -21,12 +21,20 @@ pub struct Bucket {
     earlier: AtomicU64,
     org_high: AtomicU64,
     org_low: AtomicU64,
+    /// How often somebody has said, since that was last looked up, that the key may be gone.
+    doubts: AtomicU64,
 }
 
 // SAFETY: atomic numbers.
 unsafe impl Value for Bucket {
     fn clear(&self) {
-        for number in [&self.present, &self.earlier, &self.org_high, &self.org_low] {
+        for number in [
+            &self.present,
+            &self.earlier,
+            &self.org_high,
+            &self.org_low,
+            &self.doubts,
+        ] {
             number.store(0, Ordering::Relaxed);
         }
     }
@@ -64,8 +72,22 @@ impl Bucket {
         }
     }
 
-    /// None where another minute than the bucket's has begun.
+    fn doubts(&self) -> u64 {
+        self.doubts.load(Ordering::SeqCst)
+    }
+
+    /// Notes that the key was there when so many doubts had been raised; others may have come since.
+    fn allay(&self, doubts: u64) {
+        let _ = self
+            .doubts
+            .compare_exchange(doubts, 0, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// None where another minute than the bucket's has begun, or the key may be gone.
     fn charge(&self, minute: u32, request: Request, scope: Scope) -> Option<Answer> {
+        if self.doubts() != 0 {
+            return None;
+        }
         if !scope.covers(self.org_id()) {
             return Some(Answer::refused(0, minute));
         }
@@ -104,12 +126,22 @@ pub fn slot_key(id: Uuid) -> Key {
     }
 }
 
+/// Has it looked up again whether a key is there, before it is used the next time.
+pub fn doubt(key: Key) {
+    BUCKETS.invalidate(key, |bucket| {
+        bucket.doubts.fetch_add(1, Ordering::SeqCst);
+    });
+}
+
 /// Counts uses; None where memory has no room.
 pub fn charge(api_key_id: Uuid, minute: u32, request: Request, scope: Scope) -> Option<Answer> {
     let key = slot_key(api_key_id);
     // A key's slot can be taken from it while its count is being loaded: then that is done again, but not for ever.
     for _ in 0..4 {
+        let evictions = BUCKETS.evictions();
+        let mut doubts = 0;
         let present = BUCKETS.with(key, |bucket| {
+            doubts = bucket.doubts();
             let answer = bucket.charge(minute, request, scope);
             if answer.is_some_and(|answer| answer.allowed) {
                 bucket.changed();
@@ -119,7 +151,6 @@ pub fn charge(api_key_id: Uuid, minute: u32, request: Request, scope: Scope) -> 
         if let Some(Some(answer)) = present {
             return Some(answer);
         }
-        let evictions = BUCKETS.evictions();
         let stored = load(api_key_id, minute).filter(|stored| scope.covers(stored.org_id));
         let Some(stored) = stored else {
             return Some(Answer::refused(0, minute));
@@ -128,7 +159,10 @@ pub fn charge(api_key_id: Uuid, minute: u32, request: Request, scope: Scope) -> 
             key,
             evictions,
             |fresh| fresh.set_org_id(stored.org_id),
-            |bucket| bucket.begin(minute, stored.count),
+            |bucket| {
+                bucket.begin(minute, stored.count);
+                bucket.allay(doubts);
+            },
         );
         if has_slot.is_err() {
             return None;
@@ -149,6 +183,7 @@ mod tests {
             earlier: AtomicU64::new(0),
             org_high: AtomicU64::new(0),
             org_low: AtomicU64::new(0),
+            doubts: AtomicU64::new(0),
         };
         bucket.set_org_id(ORG);
         bucket
@@ -179,6 +214,20 @@ mod tests {
         );
         let usages = bucket.usages().map(|usage| (usage.minute, usage.count));
         assert_eq!(usages, [(51, 1), (50, 10)]);
+    }
+
+    #[test]
+    fn nothing_is_counted_while_there_is_doubt() {
+        let bucket = bucket();
+        bucket.begin(50, 4);
+        bucket.doubts.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(ask(&bucket, 50, 10, 1), None);
+        let seen = bucket.doubts();
+        bucket.doubts.fetch_add(1, Ordering::SeqCst);
+        bucket.allay(seen);
+        assert_eq!(ask(&bucket, 50, 10, 1), None, "another came meanwhile");
+        bucket.allay(bucket.doubts());
+        assert_eq!(ask(&bucket, 50, 10, 1), Some((true, 5)), "nothing is lost");
     }
 
     #[test]

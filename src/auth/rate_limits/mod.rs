@@ -4,6 +4,7 @@
 //! brings into auth.api_key_rate_buckets ([`flush`]); else in leases that a session takes from that table in
 //! transactions of their own ([`leases`]). Either way a count outlives a rollback.
 
+mod deletion;
 pub mod flush;
 mod leases;
 mod limit;

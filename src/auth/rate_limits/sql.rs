@@ -7,15 +7,23 @@ use pgrx::pg_sys::{self, Datum, FunctionCallInfo, TupleDesc};
 use pgrx::prelude::*;
 use uuid::Uuid;
 
+use super::deletion;
 use super::limit::check;
 use super::minute::{Answer, Request};
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::or_raise;
+use crate::tenancy::sql::from_datum;
 
 extension_sql_file!(
     "../../../sql/auth/rate_limits.sql",
-    name = "auth_rate_limits"
+    name = "auth_rate_limits",
+    requires = [recheck_keys]
 );
+
+#[pg_extern(schema = "auth", volatile, parallel_unsafe)]
+fn recheck_keys(api_key_ids: Option<Vec<pgrx::Uuid>>) {
+    deletion::recheck(api_key_ids.unwrap_or_default().into_iter().map(from_datum));
+}
 
 /// auth.check_rate_limit(api_key_id uuid, max_per_minute integer, cost integer). Written against the server's own
 /// interface: in memory a use is counted in less time than pgrx takes to make a row of a result.

@@ -199,6 +199,29 @@ fn find_memberships(user_id: Uuid) -> Vec<Choice> {
 }
 
 /// Keeps last_used true to the minute, and with it the session alive, without ever waiting for another who uses it.
+///
+/// First come the rows that it refers to: whoever deletes its user locks that row and goes on to the session, and would
+/// wait for this transaction while this one waits for the user, which it does when it makes something of the user's.
+const STAMP: &str = "\
+    WITH used AS MATERIALIZED ( \
+        SELECT s.id, s.user_id, s.login_org_id FROM auth.sessions AS s WHERE s.id = $1), \
+    organization AS MATERIALIZED ( \
+        SELECT FROM used JOIN tenancy.organizations AS o ON o.id = used.login_org_id FOR KEY SHARE OF o SKIP LOCKED), \
+    owner AS MATERIALIZED ( \
+        SELECT FROM used JOIN auth.users AS u ON u.id = used.user_id FOR KEY SHARE OF u SKIP LOCKED) \
+    UPDATE auth.sessions AS s \
+    SET last_used = t.now, \
+        expires_at = CASE \
+            WHEN s.absolute_expires_at IS NULL THEN s.expires_at \
+            ELSE least(t.now + pg_catalog.make_interval(mins => $2), s.absolute_expires_at) \
+        END \
+    FROM (SELECT pg_catalog.clock_timestamp() AS now) AS t \
+    WHERE s.id = ( \
+        SELECT u.id FROM auth.sessions AS u JOIN used ON used.id = u.id \
+        WHERE (used.login_org_id IS NULL OR EXISTS (SELECT FROM organization)) \
+          AND EXISTS (SELECT FROM owner) \
+        FOR NO KEY UPDATE OF u SKIP LOCKED)";
+
 fn stamp_use(session_id: Uuid) {
     // Above READ COMMITTED a stamp that another transaction has renewed since our snapshot would end this one with a
     // serialization failure.
@@ -207,14 +230,7 @@ fn stamp_use(session_id: Uuid) {
     }
     as_owner(|| {
         update(
-            "UPDATE auth.sessions AS s \
-             SET last_used = t.now, \
-                 expires_at = CASE \
-                     WHEN s.absolute_expires_at IS NULL THEN s.expires_at \
-                     ELSE least(t.now + pg_catalog.make_interval(mins => $2), s.absolute_expires_at) \
-                 END \
-             FROM (SELECT pg_catalog.clock_timestamp() AS now) AS t \
-             WHERE s.id = (SELECT u.id FROM auth.sessions AS u WHERE u.id = $1 FOR NO KEY UPDATE SKIP LOCKED)",
+            STAMP,
             &[
                 to_datum(session_id).into(),
                 settings::session_idle_timeout().into(),

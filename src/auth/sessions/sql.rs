@@ -12,6 +12,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::{select, select_one};
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::settings;
 use crate::tenancy::sql::{from_datum, to_datum};
 
@@ -33,16 +34,19 @@ fn authenticate_session(
     token: Option<&str>,
     org_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     JsonB(or_raise(authenticate(token, org_id.map(from_datum))))
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn refresh_session(refresh_token: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     JsonB(or_raise(refresh(refresh_token)))
 }
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn logout(token: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     JsonB(logout::logout(token))
 }
 

@@ -15,6 +15,7 @@ use crate::auth::outcomes::{record_failure, record_success, Outcome};
 use crate::auth::users::require_user_id;
 use crate::codeverify::errors::Error;
 use crate::codeverify::raise::{or_raise, raise};
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::settings;
 
 extension_sql_file!(
@@ -48,6 +49,7 @@ fn enroll_totp(user_id: Option<pgrx::Uuid>) -> JsonB {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn confirm_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let user_id = themselves(user_id);
     match state(user_id) {
         State::NoFactor => status("not_enrolled"),
@@ -62,6 +64,7 @@ fn confirm_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let user_id = themselves(user_id);
     if state(user_id) != State::InForce {
         return status("not_enrolled");
@@ -75,6 +78,7 @@ fn disable_totp(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn create_recovery_codes(user_id: Option<pgrx::Uuid>, code: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let user_id = themselves(user_id);
     if state(user_id) != State::InForce {
         return status("not_enrolled");

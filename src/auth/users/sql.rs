@@ -16,6 +16,7 @@ use crate::codeverify::jsonb::JsonbArgument;
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::codeverify::raise::{or_raise, raise};
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::sql::{from_datum, to_datum};
 
 extension_sql_file!(
@@ -39,6 +40,7 @@ fn register_user(
     username: default!(Option<&str>, "NULL"),
     settings: default!(Option<JsonbArgument>, "'{}'"),
 ) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     or_raise(require_service());
     let Some(address) = email::normalise(email.unwrap_or_default()) else {
         return status("invalid_email");
@@ -106,6 +108,7 @@ fn is_settings(settings: &JsonbArgument) -> bool {
 
 #[pg_extern(schema = "auth", volatile, parallel_unsafe)]
 fn verify_email(token: Option<&str>) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let Some(token) = token.and_then(|text| Token::parse(Kind::EmailVerification, text)) else {
         count_unknown(Unknown::EmailVerification);
         return status("invalid");

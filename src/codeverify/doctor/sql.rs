@@ -1,4 +1,4 @@
-//! Functions that codeverify.doctor() asks; their comments are in sql/codeverify/doctor.sql.
+//! Functions that codeverify.doctor() asks; their comments are in sql/codeverify/checks/.
 
 use std::ffi::CStr;
 use std::path::Path;
@@ -9,21 +9,50 @@ use pgrx::prelude::*;
 use super::key_file::{find_fault, KeyFile, ENCRYPTION, SIGNING};
 use super::preload;
 use crate::audits;
+use crate::codeverify::encryption::keys;
 use crate::codeverify::settings;
 use crate::codeverify::shared_memory::databases;
 
 extension_sql_file!(
+    "../../../sql/codeverify/checks/server.sql",
+    name = "codeverify_checks_server",
+    requires = [is_preloaded, find_writer_fault, last_written_at]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/checks/ledger.sql",
+    name = "codeverify_checks_ledger",
+    requires = [find_key_fault, "audits_guard"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/checks/isolation.sql",
+    name = "codeverify_checks_isolation",
+    requires = ["tenancy_isolation"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/checks/roles.sql",
+    name = "codeverify_checks_roles",
+    requires = ["tenancy_role_bindings"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/checks/secrets.sql",
+    name = "codeverify_checks_secrets",
+    requires = [find_encryption_fault, list_encryption_keys]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/checks/upkeep.sql",
+    name = "codeverify_checks_upkeep",
+    requires = ["codeverify_clock", "codeverify_partition_sets"]
+);
+extension_sql_file!(
     "../../../sql/codeverify/doctor.sql",
     name = "codeverify_doctor",
     requires = [
-        "codeverify_upkeep_checks",
-        find_key_fault,
-        find_encryption_fault,
-        is_preloaded,
-        find_writer_fault,
-        last_written_at,
-        "audits_guard",
-        "tenancy_role_bindings"
+        "codeverify_checks_server",
+        "codeverify_checks_ledger",
+        "codeverify_checks_isolation",
+        "codeverify_checks_roles",
+        "codeverify_checks_secrets",
+        "codeverify_checks_upkeep"
     ]
 );
 
@@ -35,6 +64,17 @@ fn find_key_fault() -> Option<String> {
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
 fn find_encryption_fault() -> Option<String> {
     fault(&ENCRYPTION, settings::encryption_key_file())
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
+fn list_encryption_keys() -> SetOfIterator<'static, String> {
+    let keys = settings::encryption_key_file().and_then(|path| keys::read(Path::new(&path)).ok());
+    let ids: Vec<String> = keys
+        .iter()
+        .flat_map(|keys| keys.ids())
+        .map(str::to_owned)
+        .collect();
+    SetOfIterator::new(ids)
 }
 
 fn fault(file: &KeyFile, path: Option<String>) -> Option<String> {

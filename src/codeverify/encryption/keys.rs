@@ -28,6 +28,11 @@ impl Keys {
             .map(|(_, key)| key)
     }
 
+    /// The ids of all keys.
+    pub fn ids(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(id, _)| id.as_str())
+    }
+
     /// None for what is not lines of keys, or names two keys alike.
     pub fn parse(content: &str) -> Option<Keys> {
         let mut keys: Vec<(String, Key)> = Vec::new();

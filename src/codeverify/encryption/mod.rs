@@ -1,12 +1,14 @@
 //! Secrets that have to be read again, encrypted as they are stored: AES-256-GCM under a key that is in a file and
 //! not in the database.
 //!
-//! `aes` is the cipher, `keys` reads the file, `sealed` is the text that a column holds; all three are pure. A column
+//! `aes` is the cipher, `keys` reads the file, `sealed` is the text that a column holds, `position` how far a change of
+//! the key has come; all four are pure. A column
 //! that holds such texts is listed in `columns`, so that codeverify.reencrypt() knows it.
 
 pub mod aes;
 pub mod columns;
 pub mod keys;
+pub mod position;
 pub mod reencryption;
 pub mod sealed;
 pub mod sql;

@@ -4,8 +4,9 @@ use pgrx::pg_sys::panic::ErrorReport;
 use pgrx::{PgLogLevel, PgSqlErrorCode};
 use uuid::Uuid;
 
-use super::columns::{Column, COLUMNS};
+use super::columns::Column;
 use super::keys::Keys;
+use super::position::Position;
 use super::{decrypt_with, encrypt_under, keys};
 use crate::audits::chain::record::{append, jsonb, Subject};
 use crate::codeverify::errors::Error;
@@ -15,24 +16,42 @@ use crate::codeverify::query::{select_one, update};
 use crate::tenancy::settings;
 use crate::tenancy::sql::{from_datum, to_datum};
 
-/// Rows that are read at once.
+/// Rows that are read at once, at most.
 const BATCH: i64 = 500;
 
-/// Encrypts anew what is not under the first key, and returns how many secrets that were. What cannot be decrypted
-/// stays as it is, with a warning: no key that is there would open it.
+/// What became of the secrets that were looked at.
+#[derive(Default)]
+pub struct Outcome {
+    pub renewed: i64,
+    /// Those that no key of the file opens. They stay as they are.
+    pub unreadable: i64,
+    /// The last of them, when there may be others behind it.
+    pub reached: Option<Position>,
+}
+
+/// Encrypts anew what is not under the first key, and returns how many secrets that were.
 pub fn reencrypt() -> Result<i64, Error> {
+    reencrypt_some(usize::MAX, Position::START).map(|outcome| outcome.renewed)
+}
+
+/// Looks at `most` secrets behind a position that are not under the first key, and encrypts them anew. What cannot be
+/// decrypted gets a warning.
+pub fn reencrypt_some(most: usize, after: Position) -> Result<Outcome, Error> {
     let keys = keys()?;
     let Some((id, _)) = keys.first() else {
-        return Ok(0);
+        return Ok(Outcome::default());
     };
-    let mut done = 0;
-    for column in COLUMNS {
-        let (renewed, failed) = renew(&keys, column, &format!("cv1:{id}:"))?;
-        done += renewed;
-        if failed > 0 {
-            warn(column, failed);
+    let newest = format!("cv1:{id}:");
+    let (mut total, mut left) = (Outcome::default(), most);
+    for (place, column, row) in after.rest() {
+        let done = renew(&keys, column, &newest, row, left)?;
+        total.renewed += done.renewed;
+        total.unreadable += done.unreadable;
+        left -= done.looked_at();
+        if done.unreadable > 0 {
+            warn(column, done.unreadable);
         }
-        if renewed > 0 {
+        if done.renewed > 0 {
             let subject = Subject {
                 entity: Some("codeverify"),
                 action: Some("secrets.reencrypted"),
@@ -40,28 +59,57 @@ pub fn reencrypt() -> Result<i64, Error> {
                 ..Subject::default()
             };
             let payload = serde_json::json!({
-                "column": column.name, "secrets": renewed, "key": id,
+                "column": column.name, "secrets": done.renewed, "key": id,
             });
             append(&subject, jsonb(payload));
         }
+        if left == 0 {
+            let row = done.last;
+            total.reached = Some(Position { place, row });
+            break;
+        }
     }
-    Ok(done)
+    Ok(total)
 }
 
-fn renew(keys: &Keys, column: &'static Column, newest: &str) -> Result<(i64, i64), Error> {
+/// What became of those of a column.
+struct Done {
+    renewed: i64,
+    unreadable: i64,
+    last: Uuid,
+}
+
+impl Done {
+    fn looked_at(&self) -> usize {
+        usize::try_from(self.renewed + self.unreadable).unwrap_or(usize::MAX)
+    }
+}
+
+fn renew(
+    keys: &Keys,
+    column: &'static Column,
+    newest: &str,
+    after: Uuid,
+    most: usize,
+) -> Result<Done, Error> {
     let total = select_one::<i64>(column.count, &[newest.into()]).unwrap_or(0);
     let mut progress = Progress::start(
         Operation::Reencrypt(column),
         usize::try_from(total).unwrap_or(0),
     );
-    let (mut renewed, mut failed) = (0, 0);
-    let mut last = Uuid::nil();
-    loop {
-        let rows = batch(column, newest, last);
+    let mut done = Done {
+        renewed: 0,
+        unreadable: 0,
+        last: after,
+    };
+    while done.looked_at() < most {
+        let room = most - done.looked_at();
+        let limit = i64::try_from(room).map_or(BATCH, |room| room.min(BATCH));
+        let rows = batch(column, newest, done.last, limit);
         let Some((end, _)) = rows.last() else {
-            return Ok((renewed, failed));
+            break;
         };
-        last = *end;
+        done.last = *end;
         for (row, stored) in &rows {
             check_for_interrupts();
             match decrypt_with(keys, column, *row, stored) {
@@ -70,19 +118,20 @@ fn renew(keys: &Keys, column: &'static Column, newest: &str) -> Result<(i64, i64
                     update(column.update, &[to_datum(*row).into(), text.into()], |_| {
                         Ok(())
                     });
-                    renewed += 1;
+                    done.renewed += 1;
                 }
-                Err(_) => failed += 1,
+                Err(_) => done.unreadable += 1,
             }
         }
         progress.advance(rows.len());
     }
+    Ok(done)
 }
 
-fn batch(column: &'static Column, newest: &str, last: Uuid) -> Vec<(Uuid, String)> {
+fn batch(column: &'static Column, newest: &str, last: Uuid, limit: i64) -> Vec<(Uuid, String)> {
     update(
         column.select,
-        &[newest.into(), to_datum(last).into(), BATCH.into()],
+        &[newest.into(), to_datum(last).into(), limit.into()],
         |rows| {
             let mut found = Vec::new();
             for row in rows {

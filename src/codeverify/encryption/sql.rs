@@ -2,6 +2,7 @@
 
 use pgrx::prelude::*;
 
+use super::position::Position;
 use super::{keys, reencryption};
 use crate::codeverify::errors::Error;
 use crate::codeverify::owner::as_owner;
@@ -10,7 +11,7 @@ use crate::codeverify::raise::or_raise;
 extension_sql_file!(
     "../../../sql/codeverify/encryption.sql",
     name = "codeverify_encryption",
-    requires = [create_encryption_key, reencrypt]
+    requires = [create_encryption_key, reencrypt, reencrypt_some]
 );
 
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
@@ -22,4 +23,34 @@ fn create_encryption_key() -> String {
 #[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
 fn reencrypt() -> i64 {
     or_raise(as_owner(reencryption::reencrypt))
+}
+
+#[pg_extern(schema = "codeverify", volatile, parallel_unsafe)]
+fn reencrypt_some(
+    most: default!(Option<i32>, "1000"),
+    after: default!(Option<&str>, "NULL"),
+) -> TableIterator<
+    'static,
+    (
+        name!(reencrypted, i64),
+        name!(unreadable, i64),
+        name!(reached, Option<String>),
+    ),
+> {
+    let most = most
+        .and_then(|most| usize::try_from(most).ok())
+        .filter(|most| *most > 0);
+    let most = or_raise(most.ok_or(Error::InvalidReencryption {
+        problem: "most must be 1 or more",
+    }));
+    let after = after.map_or(Some(Position::START), Position::parse);
+    let after = or_raise(after.ok_or(Error::InvalidReencryption {
+        problem: "after is nothing that an earlier call has returned as reached",
+    }));
+    let outcome = or_raise(as_owner(|| reencryption::reencrypt_some(most, after)));
+    TableIterator::once((
+        outcome.renewed,
+        outcome.unreadable,
+        outcome.reached.map(|reached| reached.to_string()),
+    ))
 }

@@ -9,7 +9,7 @@ mod remembered;
 
 use std::ffi::CStr;
 
-pub use remembered::Remembered;
+pub use remembered::{oid_of, Remembered};
 
 use pgrx::pg_sys;
 use uuid::Uuid;
@@ -165,6 +165,30 @@ impl Table {
                 partitions,
                 !bounds.is_null() && (*bounds).default_index >= 0,
             )
+        }
+    }
+
+    /// Whether two times, as they are stored, belong to the same partition of a table that is partitioned by ranges of
+    /// a timestamptz.
+    pub fn is_same_partition(self, one: i64, other: i64) -> bool {
+        // SAFETY: the table is open and partitioned. A range has one bound of one column at each place, and one
+        // partition more than there are bounds.
+        unsafe {
+            let bounds = (*pg_sys::RelationGetPartitionDesc(self.0, false)).boundinfo;
+            if bounds.is_null() {
+                return true;
+            }
+            let is_before = |place: usize, time: i64| match **(*bounds).kind.add(place) {
+                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MINVALUE => true,
+                pg_sys::PartitionRangeDatumKind::PARTITION_RANGE_DATUM_MAXVALUE => false,
+                _ => (**(*bounds).datums.add(place)).value() as i64 <= time,
+            };
+            let partition = |time: i64| {
+                let places = 0..(*bounds).ndatums as usize;
+                let before = places.take_while(|place| is_before(*place, time)).count();
+                *(*bounds).indexes.add(before)
+            };
+            partition(one) == partition(other)
         }
     }
 }

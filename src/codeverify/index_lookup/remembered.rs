@@ -66,10 +66,15 @@ impl<const N: usize, const C: usize> Remembered<N, C> {
     }
 
     fn oid(&self) -> pg_sys::Oid {
-        // SAFETY: catalog look-ups by 'static names; InvalidOid for what is missing.
-        unsafe {
-            let schema = pg_sys::get_namespace_oid(self.schema.as_ptr(), true);
-            pg_sys::get_relname_relid(self.table.as_ptr(), schema)
-        }
+        oid_of(self.schema, self.table)
+    }
+}
+
+/// A table; InvalidOid where it is not there.
+pub fn oid_of(schema: &'static CStr, table: &'static CStr) -> pg_sys::Oid {
+    // SAFETY: catalog look-ups by 'static names; InvalidOid for what is missing.
+    unsafe {
+        let schema = pg_sys::get_namespace_oid(schema.as_ptr(), true);
+        pg_sys::get_relname_relid(table.as_ptr(), schema)
     }
 }

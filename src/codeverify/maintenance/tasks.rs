@@ -26,8 +26,8 @@ pub const TASKS: &[Task] = &[
     // Before rows of usage leave the table: then their metrics are all that is left of them.
     Task {
         name: "usage",
-        due: "SELECT d FROM providers.list_due_usage() AS d",
-        step: "SELECT s.action, s.detail, s.more FROM providers.refresh_usage_step($1) AS s",
+        due: "SELECT d FROM codeverify.list_due_metrics('providers.usage_metrics') AS d",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.refresh_metrics_step($1) AS s",
     },
     Task {
         name: "partitions",
@@ -71,8 +71,8 @@ pub const TASKS: &[Task] = &[
     },
     Task {
         name: "metrics",
-        due: "SELECT d FROM telemetry.list_due_metrics() AS d",
-        step: "SELECT s.action, s.detail, s.more FROM telemetry.refresh_metrics_step($1) AS s",
+        due: "SELECT d FROM codeverify.list_due_metrics('telemetry.repo_metrics') AS d",
+        step: "SELECT s.action, s.detail, s.more FROM codeverify.refresh_metrics_step($1) AS s",
     },
     // Last, so that they show what the others have done.
     Task {

@@ -14,6 +14,7 @@ use super::runner::{run, Ground, SETTINGS};
 use crate::codeverify::background::{as_owner_to_the_end, fix_settings, in_transaction};
 use crate::codeverify::caught::catch;
 use crate::codeverify::progress::{Operation, Progress};
+use crate::codeverify::server::handle_signal;
 
 extern "C-unwind" {
     /// The server's handlers of signals: pgrx's wrappers of them cannot be handlers.
@@ -52,8 +53,8 @@ pub fn handle_signals() {
     // SAFETY: at the start of a background process, whose signals are blocked until then. The handlers are the
     // server's own for processes that run queries.
     unsafe {
-        pg_sys::pqsignal(SIGHUP, Some(SignalHandlerForConfigReload));
-        pg_sys::pqsignal(SIGTERM, Some(die));
+        handle_signal(SIGHUP, SignalHandlerForConfigReload);
+        handle_signal(SIGTERM, die);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
 }

@@ -7,6 +7,7 @@ use pgrx::prelude::*;
 use super::execution::execute;
 use super::segment::{Segment, Stage};
 use crate::codeverify::background::{as_owner_to_the_end, fix_settings, in_transaction};
+use crate::codeverify::server::handle_signal;
 
 /// Longest that a job may take, its commit included, in milliseconds.
 const JOB_TIMEOUT: c_int = 5_000;
@@ -51,7 +52,7 @@ fn connect(database: pg_sys::Oid) {
     // SAFETY: the handlers are the server's own for processes that run queries; after this, the process is
     // connected as the bootstrap superuser, or has ended.
     unsafe {
-        pg_sys::pqsignal(SIGTERM, Some(die));
+        handle_signal(SIGTERM, die);
         pg_sys::BackgroundWorkerUnblockSignals();
         pg_sys::BackgroundWorkerInitializeConnectionByOid(database, pg_sys::InvalidOid, 0);
         pg_sys::pgstat_report_activity(

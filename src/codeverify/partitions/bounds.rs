@@ -43,6 +43,20 @@ pub unsafe fn list_by(parent: pg_sys::Oid, is_date: bool) -> Vec<Partition> {
     }
 }
 
+/// The partition that a new one takes after in what the table itself does not have: the latest, DEFAULT when there is
+/// no other.
+pub fn find_sibling(partitions: &[Partition], besides: Option<pg_sys::Oid>) -> Option<pg_sys::Oid> {
+    let (bounded, default): (Vec<_>, Vec<_>) = partitions.iter().partition(|p| p.bounds.is_some());
+    bounded
+        .into_iter()
+        .rev()
+        .chain(default)
+        .map(|partition| partition.table)
+        .filter(|table| Some(*table) != besides)
+        // SAFETY: a catalog look-up.
+        .find(|table| unsafe { pg_sys::get_rel_relkind(*table) } as u8 == pg_sys::RELKIND_RELATION)
+}
+
 /// # Safety
 /// `description` is that of an open table that is partitioned by range of one column.
 unsafe fn read(description: pg_sys::PartitionDesc, is_date: bool) -> Vec<Partition> {

@@ -26,7 +26,9 @@ pub struct Made {
 
 /// What SQL plans.
 struct Plan {
+    /// Quoted, with its schema.
     partition: String,
+    partition_name: String,
     default: Option<pg_sys::Oid>,
     key_column: String,
     key_is_date: bool,
@@ -63,15 +65,17 @@ pub fn make(parent: pg_sys::Oid, period: Period, at: i64) -> Result<Option<Made>
         let Some(range) = room_around(&taken, period, at) else {
             return Ok(None);
         };
-        let plan = plan(parent, range, period);
+        let sibling = bounds::find_sibling(&partitions, None);
+        let plan = plan(parent, sibling, range, period);
         // That it is not isolated yet is no news.
         without_warnings(|| as_table_owner(owner, &plan.creation));
-        let moved = plan
-            .default
-            .map_or(Ok(0), |default| drain(owner, default, &plan, range))?;
+        let partition = oid_of_neighbour(parent, &plan.partition_name);
+        let moved = plan.default.map_or(Ok(0), |default| {
+            drain(owner, default, partition, &plan, range)
+        })?;
         // Readers of DEFAULT that are still at it keep the last step from being taken, not the others from being done.
         patiently(|| without_warnings(|| as_table_owner(owner, &plan.attachment)));
-        finish(owner, parent, &plan.partition);
+        finish(owner, parent, partition, sibling);
         Ok(Some(Made {
             partition: plan.partition,
             moved,
@@ -83,6 +87,7 @@ pub fn make(parent: pg_sys::Oid, period: Period, at: i64) -> Result<Option<Made>
 fn drain(
     owner: pg_sys::Oid,
     default: pg_sys::Oid,
+    partition: pg_sys::Oid,
     plan: &Plan,
     range: Range,
 ) -> Result<u64, Error> {
@@ -109,11 +114,10 @@ fn drain(
         let statement = format!("ALTER TABLE {default_name} REPLICA IDENTITY NOTHING");
         patiently(|| as_table_owner(owner, &statement));
     }
-    let target = oid_of(&plan.partition);
     let key_name = CString::new(plan.key_column.as_str()).unwrap_or_default();
     let moved = move_rows(
         default,
-        target,
+        partition,
         &Key {
             name: &key_name,
             is_date: plan.key_is_date,
@@ -131,11 +135,16 @@ fn drain(
 }
 
 /// What ATTACH does not bring.
-fn finish(owner: pg_sys::Oid, parent: pg_sys::Oid, partition: &str) {
+fn finish(
+    owner: pg_sys::Oid,
+    parent: pg_sys::Oid,
+    partition: pg_sys::Oid,
+    sibling: Option<pg_sys::Oid>,
+) {
     let statements: Vec<(String, bool)> = update(
         "SELECT s.statement, s.needs_codeverify \
-         FROM codeverify.list_finishing_statements($1::pg_catalog.oid, $2::pg_catalog.regclass) AS s",
-        &[parent.into(), partition.into()],
+         FROM codeverify.list_finishing_statements($1::pg_catalog.oid, $2::pg_catalog.oid, $3::pg_catalog.oid) AS s",
+        &[parent.into(), partition.into(), sibling.into()],
         |rows| {
             rows.map(|row| {
                 Ok((
@@ -171,17 +180,23 @@ fn as_table_owner(owner: pg_sys::Oid, statement: &str) {
     });
 }
 
-fn plan(parent: pg_sys::Oid, (from, until): Range, period: Period) -> Plan {
+fn plan(
+    parent: pg_sys::Oid,
+    sibling: Option<pg_sys::Oid>,
+    (from, until): Range,
+    period: Period,
+) -> Plan {
     let (whole, name) = match period.around(from) {
         Some(whole) => (whole == (from, until), period.name()),
         None => (false, period.name()),
     };
     update(
-        "SELECT p.partition, p.default_partition, p.key_column, p.key_type = 'pg_catalog.date'::pg_catalog.regtype, \
+        "SELECT p.partition, p.partition_name, p.default_partition, p.key_column, p.key_type = 'pg_catalog.date'::pg_catalog.regtype, \
                 p.creation, p.attachment \
-         FROM codeverify.plan_partition($1::pg_catalog.oid, $2, $3, $4) AS p",
+         FROM codeverify.plan_partition($1::pg_catalog.oid, $2::pg_catalog.oid, $3, $4, $5) AS p",
         &[
             parent.into(),
+            sibling.into(),
             time::to_datum(time::from_stored(from)),
             time::to_datum(time::from_stored(until)),
             whole.then_some(name).into(),
@@ -190,11 +205,12 @@ fn plan(parent: pg_sys::Oid, (from, until): Range, period: Period) -> Plan {
             let row = rows.first();
             Ok(Plan {
                 partition: row.get::<String>(1)?.unwrap_or_default(),
-                default: row.get::<pg_sys::Oid>(2)?,
-                key_column: row.get::<String>(3)?.unwrap_or_default(),
-                key_is_date: row.get::<bool>(4)?.unwrap_or(false),
-                creation: row.get::<String>(5)?.unwrap_or_default(),
-                attachment: row.get::<String>(6)?.unwrap_or_default(),
+                partition_name: row.get::<String>(2)?.unwrap_or_default(),
+                default: row.get::<pg_sys::Oid>(3)?,
+                key_column: row.get::<String>(4)?.unwrap_or_default(),
+                key_is_date: row.get::<bool>(5)?.unwrap_or(false),
+                creation: row.get::<String>(6)?.unwrap_or_default(),
+                attachment: row.get::<String>(7)?.unwrap_or_default(),
             })
         },
     )
@@ -212,12 +228,11 @@ fn name_of(table: pg_sys::Oid) -> String {
     .unwrap_or_default()
 }
 
-fn oid_of(name: &str) -> pg_sys::Oid {
-    update_one::<pg_sys::Oid>(
-        "SELECT pg_catalog.to_regclass($1)::pg_catalog.oid",
-        &[name.into()],
-    )
-    .unwrap_or(pg_sys::InvalidOid)
+/// A table by its name in the schema of another. Not by to_regclass(), which takes rights on the schema.
+fn oid_of_neighbour(table: pg_sys::Oid, name: &str) -> pg_sys::Oid {
+    let name = CString::new(name).unwrap_or_default();
+    // SAFETY: catalog look-ups; the name lives as long as they take.
+    unsafe { pg_sys::get_relname_relid(name.as_ptr(), pg_sys::get_rel_namespace(table)) }
 }
 
 /// Whether a row of it can be there: a table that never had one has no page.

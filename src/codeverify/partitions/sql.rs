@@ -1,5 +1,5 @@
-//! Functions of schema codeverify about partition sets; their comments and grants are in
-//! sql/codeverify/partition_sets.sql.
+//! Functions of schema codeverify about partition sets; their comments and grants are in sql/codeverify/: table_owners.sql,
+//! partition_sets.sql, partition_configuration.sql and partition_making.sql.
 
 use pgrx::pg_sys::panic::{ErrorReport, ErrorReportable};
 use pgrx::prelude::*;
@@ -16,26 +16,45 @@ use crate::codeverify::raise::or_raise;
 use crate::codeverify::reading::reading;
 
 extension_sql_file!(
+    "../../../sql/codeverify/table_owners.sql",
+    name = "codeverify_table_owners",
+    requires = [run_as_owner_of, read_as_owner_of]
+);
+extension_sql_file!(
     "../../../sql/codeverify/partition_sets.sql",
     name = "codeverify_partition_sets",
-    requires = [
-        list_set_partitions,
-        run_as_owner_of,
-        read_as_owner_of,
-        find_missing_partition,
-        save_partition_set
-    ]
+    requires = [list_set_partitions]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/partition_configuration.sql",
+    name = "codeverify_partition_configuration",
+    requires = [save_partition_set, "codeverify_partition_sets"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/partition_table.sql",
+    name = "codeverify_partition_table",
+    requires = ["codeverify_partition_configuration"]
+);
+extension_sql_file!(
+    "../../../sql/codeverify/table_copies.sql",
+    name = "codeverify_table_copies",
+    requires = ["codeverify_functions", "tenancy_isolation"]
 );
 extension_sql_file!(
     "../../../sql/codeverify/partition_statements.sql",
     name = "codeverify_partition_statements",
-    requires = ["codeverify_functions", "tenancy_isolation"]
+    requires = [
+        find_sibling,
+        "codeverify_partition_sets",
+        "codeverify_table_copies"
+    ]
 );
 extension_sql_file!(
     "../../../sql/codeverify/partition_making.sql",
     name = "codeverify_partition_making",
     requires = [
         make_partition,
+        find_missing_partition,
         "codeverify_partition_sets",
         "codeverify_partition_statements",
         "codeverify_functions",
@@ -210,6 +229,14 @@ fn parse(period: &str) -> Result<Period, Error> {
     Period::parse(period).ok_or_else(|| Error::NotAPeriod {
         period: period.to_owned(),
     })
+}
+
+#[pg_extern(
+    sql = "CREATE FUNCTION codeverify.find_sibling(parent regclass, besides regclass) RETURNS regclass \
+           STABLE PARALLEL SAFE LANGUAGE c AS '@MODULE_PATHNAME@', '@FUNCTION_NAME@';"
+)]
+fn find_sibling(parent: Option<pg_sys::Oid>, besides: Option<pg_sys::Oid>) -> Option<pg_sys::Oid> {
+    bounds::find_sibling(&bounds::list(parent?)?, besides)
 }
 
 #[pg_extern(sql = "CREATE FUNCTION codeverify.make_partition( \

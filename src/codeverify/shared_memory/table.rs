@@ -146,6 +146,20 @@ impl<V: Value> Table<V> {
         Some(Self::work_on(slot, key, lock, work))
     }
 
+    /// Does something with a key's value, if it has a slot; else has values be loaded again that were loaded for slots
+    /// before this (`with_or_insert_since`).
+    pub fn invalidate(&self, key: Key, work: impl FnOnce(&V)) {
+        if !self.is_placed() {
+            return;
+        }
+        let (partition, set, _) = self.place_of(key);
+        let _lock = self.share(partition);
+        match find(self.set(partition, set), key) {
+            Some(slot) => work(&slot.value),
+            None => self.count_eviction(),
+        }
+    }
+
     /// As `with_alone`, but a key without a slot gets one, which `fill` fills in.
     pub fn with_or_insert<R>(
         &self,

@@ -8,6 +8,7 @@ use pgrx::pg_sys;
 
 use crate::codeverify::background::fix_settings;
 use crate::codeverify::interrupts::check_for_interrupts;
+use crate::codeverify::server::handle_signal;
 
 extern "C-unwind" {
     // The server's own handlers: pgrx's wrappers cannot be handlers.
@@ -22,8 +23,8 @@ const SIGTERM: c_int = 15;
 pub fn handle_signals() {
     // SAFETY: at the start of a background process, whose signals are blocked until then.
     unsafe {
-        pg_sys::pqsignal(SIGHUP, Some(SignalHandlerForConfigReload));
-        pg_sys::pqsignal(SIGTERM, Some(SignalHandlerForShutdownRequest));
+        handle_signal(SIGHUP, SignalHandlerForConfigReload);
+        handle_signal(SIGTERM, SignalHandlerForShutdownRequest);
         pg_sys::BackgroundWorkerUnblockSignals();
     }
 }

@@ -101,7 +101,8 @@ fn flush(database: u32, is_last: bool) -> Flush {
     let mut failed = false;
     for (name, step) in STEPS {
         loop {
-            match commit_or_log(name, || as_owner_to_the_end(|| step(&mut round))) {
+            let work = || as_owner_to_the_end(|| is_deployed().then(|| step(&mut round)).flatten());
+            match commit_or_log(name, work) {
                 Ok(Some(batch)) => {
                     (batch.settle)();
                     if !batch.more {

@@ -1,4 +1,4 @@
-//! Functions of schema observability; their comments and grants are in sql/observability/alerts.sql.
+//! Functions of schema observability; their comments and grants are in sql/observability/alert_rules.sql.
 
 use pgrx::prelude::*;
 use pgrx::JsonB;
@@ -7,9 +7,17 @@ use super::schema;
 use crate::codeverify::jsonb::JsonbArgument;
 
 extension_sql_file!(
-    "../../../sql/observability/alerts.sql",
-    name = "observability_alerts",
+    "../../../sql/observability/alert_rules.sql",
+    name = "observability_alert_rules",
     requires = [alert_schema, list_alert_faults, complete_alert_params]
+);
+extension_sql_file!(
+    "../../../sql/observability/alert_conditions.sql",
+    name = "observability_alert_conditions"
+);
+extension_sql_file!(
+    "../../../sql/observability/alert_evaluation.sql",
+    name = "observability_alert_evaluation"
 );
 
 #[pg_extern(schema = "observability", immutable, parallel_safe, strict)]

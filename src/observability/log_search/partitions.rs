@@ -21,8 +21,8 @@ pub struct Held {
     pub other: pg_sys::Oid,
 }
 
-/// Locks what has lines from `since` on and before `until`, until the transaction ends: a statement that waited for
-/// packing would find lines neither in the table nor, with the snapshot from before, packed.
+/// Locks what has lines from `since` on and before `until`, until the transaction ends, so that none of it leaves the
+/// table between when it is found and when it is read.
 pub fn hold(since: i64, until: i64) -> Held {
     let table = number_of(c"observability", c"logs");
     // SAFETY: with the lock none is dropped before it is locked itself. The table is partitioned by ts.

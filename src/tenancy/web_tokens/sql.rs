@@ -26,6 +26,7 @@ use crate::codeverify::latest::{select_latest, Rows};
 use crate::codeverify::owner::as_owner;
 use crate::codeverify::query::update_one;
 use crate::codeverify::raise::or_raise;
+use crate::codeverify::unlogged_statement::UnloggedStatement;
 use crate::tenancy::context::{self, Identity};
 use crate::tenancy::permission::MemberRole;
 use crate::tenancy::settings;
@@ -49,6 +50,7 @@ fn authenticate_web_token(
     token: Option<&str>,
     org_id: default!(Option<pgrx::Uuid>, "NULL"),
 ) -> JsonB {
+    let _unlogged = UnloggedStatement::begin();
     let Some(token) = token.and_then(WebToken::parse) else {
         return refused("invalid");
     };
@@ -272,6 +274,7 @@ fn add_jwt_key(
     subject: default!(Option<&str>, "'id'"),
     key_is_base64: default!(bool, "false"),
 ) -> Option<pgrx::Uuid> {
+    let _unlogged = UnloggedStatement::begin();
     // Whoever adds a key can make tokens for everybody.
     or_raise(require_service());
     let issuer = or_raise(required(issuer, 1000, "issuer"));

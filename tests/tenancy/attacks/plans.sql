@@ -110,7 +110,8 @@ SET LOCAL min_parallel_table_scan_size = 0;
 SET LOCAL min_parallel_index_scan_size = 0;
 SET LOCAL max_parallel_workers_per_gather = 2;
 SET LOCAL parallel_leader_participation = off;
-SET LOCAL force_parallel_mode = on;
+-- The name that it has from 16 on, or the one before.
+DO $$BEGIN PERFORM set_config(name, 'on', true) FROM pg_settings WHERE name IN ('debug_parallel_query', 'force_parallel_mode'); END$$;
 CREATE FUNCTION tap.in_worker(anything text) RETURNS uuid LANGUAGE plpgsql STABLE PARALLEL SAFE AS 'BEGIN RETURN tenancy.current_org_id(); END';
 CALL tap.act('viewer', 'a');
 SELECT matches(

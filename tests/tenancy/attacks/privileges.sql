@@ -46,8 +46,9 @@ SELECT throws_ok(
 SELECT throws_ok('CREATE TABLE analysis.mine (id int)', '42501', NULL, '7: it makes nothing in our schemas');
 
 -- 8: LOCK TABLE. Whoever may UPDATE or DELETE in a table may lock all others out of it; SELECT and INSERT, and UPDATE of
--- some columns, are not enough.
+-- some columns, are not enough. First the rights alone, as a session has them that has not loaded the library.
 RESET SESSION AUTHORIZATION;
+SET LOCAL codeverify.refuse_table_locks = off;
 CREATE TABLE careless.lockable (org_id uuid, name text);
 SELECT tenancy.protect('careless.lockable') \g /dev/null
 GRANT SELECT, UPDATE ON careless.lockable TO codeverify_tenant;
@@ -56,7 +57,9 @@ SELECT is(
     tap.error_of('LOCK TABLE careless.lockable IN ACCESS EXCLUSIVE MODE'), NULL,
     '8: a viewer without a row locks a table that it may update');
 CREATE TABLE attacker.lock (relation regclass, mode text, is_granted boolean);
-DO $lock$
+CREATE PROCEDURE attacker.try_locks()
+LANGUAGE plpgsql
+AS $lock$
 DECLARE
     target regclass;
     mode text;
@@ -69,11 +72,12 @@ BEGIN
     LOOP
         FOREACH mode IN ARRAY '{ACCESS EXCLUSIVE,EXCLUSIVE,SHARE,ROW EXCLUSIVE}'::text[] LOOP
             INSERT INTO attacker.lock
-            SELECT target, mode, coalesce(tap.error_of(format('LOCK TABLE %s IN %s MODE', target, mode)), '') !~ '^42501';
+            SELECT target, mode, tap.error_of(format('LOCK TABLE %s IN %s MODE', target, mode)) IS NULL;
         END LOOP;
     END LOOP;
 END
 $lock$;
+CALL attacker.try_locks();
 SELECT is_empty(
     $$
         SELECT relation, mode
@@ -95,6 +99,32 @@ SELECT is_empty(
           AND c.relnamespace::regnamespace::text = ANY ('{auth,audits,scm,telemetry,attestations,codeverify}')
     $$,
     '8: nothing through which others come in, and no ledger, can be locked by a tenant');
+
+-- Then what the library refuses.
+RESET SESSION AUTHORIZATION;
+SET LOCAL codeverify.refuse_table_locks = on;
+SELECT lives_ok('LOCK TABLE tenancy.environments', '8: a superuser locks any table');
+CALL tap.act('viewer', 'a');
+DELETE FROM attacker.lock;
+CALL attacker.try_locks();
+SELECT is_empty(
+    $$SELECT relation, mode FROM attacker.lock WHERE is_granted AND mode <> 'ROW EXCLUSIVE'$$,
+    '8: with the library it locks nothing of codeverify against others');
+SELECT isnt_empty(
+    $$SELECT relation FROM attacker.lock WHERE is_granted AND mode = 'ROW EXCLUSIVE'$$, '8: what it writes it locks as a writer');
+CREATE TEMPORARY VIEW inner_view AS
+SELECT 1 AS one WHERE EXISTS (SELECT FROM (SELECT FROM analysis.findings) AS f);
+CREATE TEMPORARY VIEW outer_view AS SELECT v.one FROM inner_view AS v;
+SELECT throws_ok('LOCK TABLE outer_view IN SHARE MODE', 'VC151', NULL, '8: nor through views of its own');
+SELECT throws_ok('LOCK TABLE careless.lockable, analysis.findings', 'VC151', NULL, '8: nor among others');
+CREATE TEMPORARY TABLE mine ();
+SELECT lives_ok('LOCK TABLE mine', '8: its own table it locks');
+-- What watches LOCK TABLE sees every utility statement of everybody, and their errors pass through it.
+SELECT throws_ok(
+    $$DO $do$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'ZZ123', DETAIL = 'detail', HINT = 'hint'; END $do$$$, 'ZZ123', 'own',
+    '8: codes of others stay as they are');
+
+-- Rows are locked by whoever may change them, and by nobody else.
 SELECT throws_ok(
     format('SELECT * FROM %s FOR UPDATE', c.oid::regclass), '42501', NULL, format('8: no row of %s can be locked', c.oid::regclass))
 FROM pg_class AS c

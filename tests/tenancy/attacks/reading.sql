@@ -42,8 +42,8 @@ SELECT is_empty(
           AND c.relkind = 'v'
           AND NOT coalesce('security_invoker=true' = ANY (c.reloptions), false)
           AND NOT (c.reloptions = '{security_barrier=true}'
-                   AND pg_get_viewdef(c.oid) LIKE
-                       '%FROM %.stored\_% s%WHERE ((s.org_id = tenancy.current_org_id()) AND tenancy.has_permission(''read''::text));')
+                   AND pg_get_viewdef(c.oid) ~
+                       'FROM [a-z_]+\.stored_[a-z_]+ s\s+WHERE \(\((s\.)?org_id = tenancy\.current_org_id\(\)\) AND tenancy\.has_permission\(''read''::text\)\);$')
     $$,
     '1: these let no filter see another organization''s rows');
 
@@ -66,6 +66,8 @@ SELECT is_empty(
 RESET SESSION AUTHORIZATION;
 CREATE VIEW careless.filtered AS SELECT secret FROM careless.secrets WHERE org_id = tenancy.current_org_id();
 GRANT SELECT ON careless.filtered TO codeverify_tenant;
+-- Not analyzed, it passes for large enough to be read by an index, which would filter first.
+ANALYZE careless.secrets;
 CALL tap.act('owner', 'a');
 SELECT is((SELECT count(*) FROM careless.filtered WHERE attacker.tell(secret)), 1::bigint, '3: a view filters');
 SELECT is((SELECT string_agg(value, '' ORDER BY value) FROM attacker.loot), 'ab', '3: but tells a leaky function everything');

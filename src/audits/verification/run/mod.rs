@@ -5,6 +5,7 @@ mod ends;
 mod lane;
 mod new_entries;
 mod partitions;
+mod records;
 
 use uuid::Uuid;
 
@@ -102,6 +103,7 @@ pub fn verify(
             let from = scope.since_verified.unwrap_or(0);
             let tree_size = verify_tree(run.reader, run.report, keys, from);
             run.outcome.tree_size = Some(tree_size);
+            run.check_records();
         }
         run.outcome
     })
@@ -170,7 +172,7 @@ impl Run<'_> {
         };
         let span = stored::Span::since_1970(self.scope.since, self.scope.until);
         archives::verification::verify(scope, span, self.report);
-        erasure::verification::tell_erased(scope, span, self.report);
+        erasure::verification::tell_unreadable(scope, span, self.report);
     }
 
     /// Reads all entries once, and walks along the lanes that need it.
