@@ -121,7 +121,7 @@ CREATE TEMPORARY TABLE mine ();
 SELECT lives_ok('LOCK TABLE mine', '8: its own table it locks');
 -- What watches LOCK TABLE sees every utility statement of everybody, and their errors pass through it.
 SELECT throws_ok(
-    $$DO $do$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'ZZ123', DETAIL = 'detail', HINT = 'hint'; END $do$$$, 'ZZ123', 'own',
+    $test$DO $do$ BEGIN RAISE EXCEPTION 'own' USING ERRCODE = 'ZZ123', DETAIL = 'detail', HINT = 'hint'; END $do$$test$, 'ZZ123', 'own',
     '8: codes of others stay as they are');
 
 -- Rows are locked by whoever may change them, and by nobody else.
