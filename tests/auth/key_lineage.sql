@@ -67,9 +67,9 @@ SELECT results_eq(
     $$VALUES (tap.id('admin of a'), tap.key_id('parent'), now() + interval '1 hour')$$,
     'a key that a key has made answers to that key and to its owner, and ends no later');
 INSERT INTO tap.keys
-SELECT 'brief', * FROM auth.create_api_key(tap.id('a'), 'brief', '["admin"]', now() + interval '1 minute');
+SELECT 'brief', * FROM auth.create_api_key(tap.id('a'), 'brief', '["admin"]', now() + interval '30 minutes');
 SELECT results_eq(
-    $$SELECT expires_at FROM auth.api_keys WHERE name = 'brief'$$, $$VALUES (now() + interval '1 minute')$$, 'or earlier, when that is asked for');
+    $$SELECT expires_at FROM auth.api_keys WHERE name = 'brief'$$, $$VALUES (now() + interval '30 minutes')$$, 'or earlier, when that is asked for');
 SELECT throws_ok(
     $$SELECT * FROM auth.create_api_key(tap.id('a'), 'k', '["read"]', now() + interval '2 hours')$$, 'VC020',
     'invalid API key request: expires_at is after the end of the key in context', 'a later end is refused');
@@ -89,7 +89,7 @@ CALL tap.act_as_key('brief', 'admin');
 INSERT INTO tap.keys SELECT 'grandchild', * FROM auth.create_api_key(tap.id('a'), 'grandchild', '["read"]');
 SELECT results_eq(
     $$SELECT parent_id, expires_at FROM auth.api_keys WHERE name = 'grandchild'$$,
-    $$VALUES (tap.key_id('brief'), now() + interval '1 minute')$$, 'a grandchild has the end of its parent');
+    $$VALUES (tap.key_id('brief'), now() + interval '30 minutes')$$, 'a grandchild has the end of its parent');
 
 -- The line ends somewhere.
 DO $do$

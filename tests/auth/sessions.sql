@@ -59,7 +59,7 @@ SELECT is(auth.refresh_session(tap.token('cv_refresh_', 'laptop')) ->> 'status',
 SELECT is(auth.logout(tap.token('cv_session_', 'laptop')) ->> 'status', 'expired', 'and needs no log-out');
 RESET SESSION AUTHORIZATION;
 UPDATE auth.sessions SET expires_at = now() + interval '1 day', absolute_expires_at = NULL WHERE id = tap.id('laptop');
-UPDATE auth.sessions SET session_token_expires_at = now() + interval '1 minute', expires_at = now() + interval '20 seconds'
+UPDATE auth.sessions SET session_token_expires_at = now() + interval '1 hour', expires_at = now() + interval '20 minutes'
 WHERE id = tap.id('phone');
 SELECT is((SELECT count(*) FROM auth.sessions WHERE last_used IS NOT NULL), 0::bigint, 'no session counts as used');
 CALL tap.act();
@@ -86,14 +86,14 @@ SELECT is(
     (SELECT answer FROM tap.answer WHERE name = 'authenticated'),
     (SELECT jsonb_build_object(
         'status', 'ok', 'org_id', tap.id('a'), 'user_id', tap.id('viewer of a'), 'role', 'viewer', 'session_id', tap.id('phone'),
-        'expires_at', now() + interval '20 seconds', 'organizations', '[]'::jsonb)),
+        'expires_at', now() + interval '20 minutes', 'organizations', '[]'::jsonb)),
     'the organization of the log-in is taken; the token ends with whatever ends first');
 SELECT ok(
     last_used >= now() AND expires_at BETWEEN now() + interval '14 days' AND clock_timestamp() + interval '14 days',
     'the session is used, and lives on')
 FROM auth.sessions
 WHERE id = tap.id('phone');
-SELECT is(session_token_expires_at, now() + interval '1 minute', 'but its token does not') FROM auth.sessions WHERE id = tap.id('phone');
+SELECT is(session_token_expires_at, now() + interval '1 hour', 'but its token does not') FROM auth.sessions WHERE id = tap.id('phone');
 SET LOCAL SESSION AUTHORIZATION tap_tenant;
 SELECT results_eq(
     'SELECT tenancy.current_org_id(), tenancy.current_user_id(), tenancy."current_role"()',
@@ -125,7 +125,7 @@ FROM auth.sessions
 WHERE id = tap.id('laptop');
 
 -- The stamp is renewed once a minute.
-UPDATE auth.sessions SET last_used = clock_timestamp() - interval '50 seconds', expires_at = now() + interval '1 hour' WHERE id = tap.id('phone');
+UPDATE auth.sessions SET last_used = clock_timestamp() - interval '20 seconds', expires_at = now() + interval '1 hour' WHERE id = tap.id('phone');
 SET LOCAL SESSION AUTHORIZATION tap_tenant;
 SELECT is(auth.authenticate_session(tap.token('cv_session_', 'phone')) ->> 'status', 'ok', 'used again');
 RESET SESSION AUTHORIZATION;
@@ -201,7 +201,7 @@ CROSS JOIN tap.answer AS s
 WHERE f.name = 'first' AND s.name = 'second';
 RESET SESSION AUTHORIZATION;
 SELECT is((SELECT count(*) FROM auth.refresh_tokens WHERE session_id = tap.id('phone')), 2::bigint, 'a retry exchanges nothing');
-UPDATE auth.sessions SET refreshed_at = clock_timestamp() - interval '6 seconds' WHERE id = tap.id('phone');
+UPDATE auth.sessions SET refreshed_at = clock_timestamp() - interval '2 seconds' WHERE id = tap.id('phone');
 SET LOCAL SESSION AUTHORIZATION tap_tenant;
 SELECT is(auth.refresh_session(f.answer ->> 'refresh_token') ->> 'status', 'ok', 'after some seconds as well')
 FROM tap.answer AS f

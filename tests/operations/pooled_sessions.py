@@ -224,6 +224,12 @@ def lock_and_notify(pool, keys):
         pool.end()
         other.execute("ROLLBACK")
         pool.connection.execute("RESET statement_timeout")
+        other.execute("SELECT codeverify.version()")
+        other.execute("BEGIN")
+        check(
+            fails(other, "LOCK TABLE analysis.findings") == "VC151",
+            "8: and once its session has loaded the library it locks none")
+        other.execute("ROLLBACK")
 
 
 def main():

@@ -492,6 +492,46 @@ class Preloaded(ByTheMinute):
             self.assertEqual(entries, sum(row[3] for row in rows), "and in the ledger too")
             self.assertLessEqual(entries, 6)
 
+    def test_uses_of_keys_in_all_databases_outlive_a_restart(self):
+        """The launcher can tell of those in one of them as it ends, and leaves the others to the next."""
+        support.create_database(OTHER)
+        self.addCleanup(support.drop_database, OTHER)
+        keys = {}
+        for database in (DATABASE, OTHER):
+            with support.connect(database) as connection:
+                org_id = support.value(
+                    connection, "INSERT INTO tenancy.organizations (name, login, github_id) VALUES ('x', %s, %s) RETURNING id",
+                    uuid.uuid4().hex[:30], uuid.uuid4().int % 10**15)
+                keys[database] = connection.execute(
+                    "SELECT * FROM auth.create_api_key(%s, 'used', '[\"read\"]')", (org_id,)).fetchone()
+
+        def told(database):
+            with support.connect(database) as connection:
+                return support.value(
+                    connection, "SELECT coalesce(sum((details ->> 'count')::int), 0)::int FROM auth.audit_logs "
+                    "WHERE action = 'api_key.authenticated' AND resource = %s", str(keys[database][0]))
+
+        def use(database, number):
+            with support.connect(database) as connection:
+                for _ in range(number):
+                    connection.execute("BEGIN")
+                    self.assertEqual(support.value(
+                        connection, "SELECT auth.authenticate_api_key(%s) ->> 'status'", keys[database][1]), "ok")
+                    connection.execute("ROLLBACK")
+
+        for database in keys:
+            use(database, 1)
+        for database in keys:
+            eventually(lambda: told(database) == 1, f"the first in {database} is told of at once")
+        for database in keys:
+            use(database, 4)
+        with support.connect("postgres") as connection:
+            eventually(lambda: writers(connection) == 0, "nobody waits to tell of the others")
+        for _ in range(2):
+            self.restart()
+            for database in keys:
+                eventually(lambda: told(database) == 5, f"those in {database} are told of once, after the start at the latest")
+
     def test_old_counts_are_removed(self):
         key = make_key()
         with support.connect(DATABASE) as connection:

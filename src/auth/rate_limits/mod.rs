@@ -10,6 +10,7 @@ mod leases;
 mod limit;
 pub mod memory;
 mod minute;
+pub mod saved;
 pub mod settings;
 pub mod sql;
 mod stored;

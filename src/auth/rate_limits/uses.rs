@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering};
 
 use pgrx::pg_sys;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::memory::slot_key;
 use super::settings;
-use crate::codeverify::shared_memory::slots::Value;
-use crate::codeverify::shared_memory::table::{Entry, Table};
+use crate::codeverify::shared_memory::slots::{Key, Value};
+use crate::codeverify::shared_memory::table::{Changed, Entry, Table};
 
 /// Why a key that exists can be refused, as the ledger names it.
 pub const REASONS: [&str; 6] = [
@@ -125,6 +126,92 @@ impl Report {
     }
 }
 
+/// What was noted of a key, as a file has it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Noted {
+    database: u32,
+    api_key_id: Uuid,
+    org_id: Uuid,
+    last_used_at: Option<i64>,
+    used: u32,
+    refused: [u32; REASONS.len()],
+}
+
+impl Noted {
+    fn new(database: u32, api_key_id: Uuid, report: &Report) -> Noted {
+        Noted {
+            database,
+            api_key_id,
+            org_id: report.org_id,
+            last_used_at: report.last_used_at,
+            used: report.used,
+            refused: report.refused,
+        }
+    }
+}
+
+impl Uses {
+    fn add(&self, noted: &Noted) {
+        self.last_used_at
+            .fetch_max(noted.last_used_at.unwrap_or(0), Ordering::Relaxed);
+        self.used.fetch_add(noted.used, Ordering::Relaxed);
+        for (refused, number) in self.refused.iter().zip(noted.refused) {
+            refused.fetch_add(number, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Table<Uses> {
+    /// Hands what is to be told of databases to `keep`, and takes it out if that has succeeded.
+    pub fn hand_over<E>(
+        &self,
+        databases: impl Iterator<Item = u32>,
+        keep: impl FnOnce(&[Noted]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let taken: Vec<_> = databases
+            .map(|database| (database, self.collect(database, usize::MAX, Uses::report)))
+            .collect();
+        let noted: Vec<Noted> = taken
+            .iter()
+            .flat_map(|(database, changed)| {
+                changed
+                    .iter()
+                    .map(|one| Noted::new(*database, Uuid::from_u128(one.id), &one.value))
+            })
+            .collect();
+        if noted.is_empty() {
+            return Ok(());
+        }
+        keep(&noted)?;
+        // SAFETY: reads the clock.
+        let now = unsafe { pg_sys::GetCurrentTimestamp() };
+        for (database, changed) in taken {
+            for Changed { id, value, .. } in &changed {
+                self.with(Key { database, id: *id }, |uses| uses.settle(value, now));
+            }
+            self.settle(database, changed.iter().map(|one| (one.id, one.version)));
+        }
+        Ok(())
+    }
+
+    /// Adds what was noted before the server was started, to be told.
+    pub fn note_again(&self, noted: &Noted) {
+        let key = Key {
+            database: noted.database,
+            id: noted.api_key_id.as_u128(),
+        };
+        // Where there is no room it is lost.
+        let _ = self.with_or_insert(
+            key,
+            |fresh| fresh.set_org_id(noted.org_id),
+            |uses| {
+                uses.add(noted);
+                uses.changed();
+            },
+        );
+    }
+}
+
 /// Notes that a key was used. False where that cannot be: nothing is preloaded, or memory has no room.
 pub fn note_use(api_key_id: Uuid, org_id: Uuid) -> bool {
     // SAFETY: reads the clock.
@@ -171,6 +258,25 @@ mod tests {
             used: AtomicU32::new(0),
             refused: Default::default(),
         }
+    }
+
+    #[test]
+    fn what_was_noted_survives_the_journey() {
+        let before = uses();
+        before.set_org_id(Uuid::from_u128(9));
+        before.used.store(3, Ordering::Relaxed);
+        before.refused[2].store(4, Ordering::Relaxed);
+        let noted = Noted::new(5, Uuid::from_u128(8), &before.report());
+        let text = serde_json::to_string(&noted).expect("JSON");
+        let read: Noted = serde_json::from_str(&text).expect("what was noted");
+        assert_eq!(read, noted);
+        let after = uses();
+        after.used.store(10, Ordering::Relaxed);
+        after.last_used_at.store(70, Ordering::Relaxed);
+        after.add(&read);
+        let report = after.report();
+        assert_eq!((report.used, report.refused[2]), (13, 4));
+        assert_eq!(report.last_used_at, Some(70));
     }
 
     #[test]

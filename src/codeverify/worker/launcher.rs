@@ -10,6 +10,7 @@ use pgrx::prelude::*;
 use super::process::{count_sessions, describe, handle_signals, is_stopping, sleep, Child};
 use super::writer::write_behind;
 use super::MOST_WRITERS;
+use crate::auth::rate_limits::saved;
 use crate::codeverify::maintenance::keeper::Keeper;
 use crate::codeverify::shared_memory::databases;
 use crate::codeverify::shared_memory::forget;
@@ -20,6 +21,9 @@ const RETRY: i64 = 1_000_000;
 
 /// How long the launcher waits for the last sessions when it is told to stop.
 const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// And for the writers, which wait for the last sessions of their databases, too.
+const LAST_WAIT_FOR_WRITERS: Duration = Duration::from_secs(6);
 
 /// Has the server keep a launcher. To be called from `_PG_init` while the server loads its libraries.
 pub fn register() {
@@ -43,6 +47,9 @@ pub extern "C-unwind" fn codeverify_launch_writers(_argument: pg_sys::Datum) {
     handle_signals();
     // SAFETY: the process's own latch.
     databases::set_launcher(unsafe { pg_sys::MyLatch });
+    if let Err(error) = saved::take_up() {
+        log!("codeverify could not read what was noted of API keys before the start: {error}");
+    }
     let mut writers = Vec::new();
     let mut keeper = Keeper::default();
     while !is_stopping() {
@@ -52,6 +59,7 @@ pub extern "C-unwind" fn codeverify_launch_writers(_argument: pg_sys::Datum) {
     }
     databases::set_launcher(ptr::null_mut());
     write_the_rest(&writers);
+    leave_the_rest(&writers);
     // So that it is started again, unless the server goes down.
     // SAFETY: the regular end of a process.
     unsafe { pg_sys::proc_exit(1) };
@@ -172,5 +180,24 @@ fn write_the_rest(writers: &[Writer]) {
             return;
         }
         sleep(Some(20_000));
+    }
+}
+
+/// What only waits to be told of databases that nobody writes any more is left to the next launcher. Of those that have
+/// a writer still, it is the writer's.
+fn leave_the_rest(writers: &[Writer]) {
+    let deadline = Instant::now() + LAST_WAIT_FOR_WRITERS;
+    while writers.iter().any(|writer| writer.process.is_running()) && Instant::now() < deadline {
+        sleep(Some(20_000));
+    }
+    let is_written = |database| {
+        let of_database = |writer: &&Writer| writer.database == database;
+        writers
+            .iter()
+            .filter(of_database)
+            .any(|writer| writer.process.is_running())
+    };
+    if let Err(error) = saved::keep(|database| !is_written(database)) {
+        log!("codeverify could not save what was noted of API keys: {error}");
     }
 }
