@@ -137,3 +137,54 @@ END
 $function$;
 COMMENT ON FUNCTION codeverify.compress_rows(text) IS
     'A step of maintenance: packs a partition of the set that is past compress_after, or empties one that has been packed, once nobody has a snapshot from before; when there is none, packs rows of a period that came too late for theirs; when there are none, takes away the oldest partition if it was emptied so. It says "waiting" when it is only for older snapshots that something is left to do; no row when nothing is. Raises lock_not_available when open transactions keep it from it.';
+
+CREATE FUNCTION codeverify.archive_rows(parent regclass)
+RETURNS TABLE (action text, detail text, more boolean)
+LANGUAGE plpgsql
+ROWS 1
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+SET datestyle = 'ISO'
+AS $function$
+#variable_conflict use_variable
+DECLARE
+    candidate record;
+    state text;
+    held text;
+BEGIN
+    FOR candidate IN
+        SELECT r.partition, r.partition::text AS name, r.upper_bound
+        FROM codeverify.list_retirable_partitions(parent) AS r
+        ORDER BY r.upper_bound
+    LOOP
+        state := codeverify.find_row_state(parent, candidate.partition);
+        -- They go in their order.
+        IF state = 'free' AND held IS NULL THEN
+            IF codeverify.retire_partition(parent, candidate.partition, 'archive') THEN
+                action := 'dropped';
+            ELSE
+                state := 'filled';
+            END IF;
+        END IF;
+        IF state = 'filled' THEN
+            PERFORM codeverify.pack_partition(parent, candidate.partition);
+            action := 'archived';
+        END IF;
+        IF action IS NOT NULL THEN
+            detail := pg_catalog.format('%s, until %s', candidate.name, candidate.upper_bound);
+            more := true;
+            RETURN NEXT;
+            RETURN;
+        END IF;
+        held := coalesce(held, candidate.name);
+    END LOOP;
+    IF held IS NOT NULL THEN
+        action := 'waiting';
+        detail := codeverify.describe_wait(held);
+        more := false;
+        RETURN NEXT;
+    END IF;
+END
+$function$;
+COMMENT ON FUNCTION codeverify.archive_rows(regclass) IS
+    'A step of retention by archive: packs the oldest partition past retention that has rows, or drops the oldest one when nobody sees a row of it any more; "waiting" when it is only for older snapshots that something is left to do, no row when nothing is past retention. Raises VC106 for what cannot be packed, and lock_not_available.';

@@ -122,7 +122,7 @@ AS $function$
 #variable_conflict use_column
 DECLARE
     stored record;
-    found jsonb;
+    held jsonb;
 BEGIN
     FOR stored IN
         SELECT s.id, s.relation, s.org_id, s.period_start, s.row_count, s.min_ts, s.max_ts, s.summary, a.attname,
@@ -141,18 +141,18 @@ BEGIN
             problem := 'its table is gone';
         ELSE
             BEGIN
-                found := codeverify.describe_segment(stored.id, stored.attname::text, stored.has_words);
+                held := codeverify.describe_segment(stored.id, stored.attname::text, stored.has_words);
                 problem := CASE
-                    WHEN (found ->> 'rows')::int <> stored.row_count THEN 'row_count is not the number of rows'
-                    WHEN found -> 'min_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.min_ts))
-                        OR found -> 'max_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.max_ts))
+                    WHEN (held ->> 'rows')::int <> stored.row_count THEN 'row_count is not the number of rows'
+                    WHEN held -> 'min_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.min_ts))
+                        OR held -> 'max_ts' IS DISTINCT FROM pg_catalog.to_jsonb(codeverify.stored_micros(stored.max_ts))
                         THEN 'min_ts and max_ts are not those of the rows'
-                    WHEN found -> 'summary' <> stored.summary THEN 'summary is not that of the rows'
+                    WHEN held -> 'summary' <> stored.summary THEN 'summary is not that of the rows'
                     WHEN stored.has_words AND NOT EXISTS (
                         SELECT
                         FROM codeverify.packed_segments AS s
                         WHERE s.id = stored.id
-                          AND s.words = pg_catalog.decode(found ->> 'words', 'hex'))
+                          AND s.words = pg_catalog.decode(held ->> 'words', 'hex'))
                         THEN 'words are not those of the rows'
                 END;
             EXCEPTION

@@ -100,7 +100,6 @@ DECLARE
     parent regclass;
     set_action text;
     oldest record;
-    state text;
     number bigint;
     ended timestamptz;
 BEGIN
@@ -114,6 +113,10 @@ BEGIN
         RETURN;
     END IF;
 
+    IF set_action = 'archive' AND parent IS DISTINCT FROM pg_catalog.to_regclass('audits.audit_log') THEN
+        RETURN QUERY SELECT a.action, a.detail, a.more FROM codeverify.archive_rows(parent) AS a;
+        RETURN;
+    END IF;
     SELECT r.partition, r.partition::text AS name, r.lower_bound, r.upper_bound
     INTO oldest
     FROM codeverify.list_retirable_partitions(parent) AS r
@@ -121,25 +124,8 @@ BEGIN
     LIMIT 1;
     IF FOUND THEN
         IF set_action = 'archive' THEN
-            IF parent = pg_catalog.to_regclass('audits.audit_log') THEN
-                PERFORM audits.archive_partition(oldest.partition);
-                action := 'archived';
-            ELSE
-                state := codeverify.find_row_state(parent, oldest.partition);
-                IF state = 'held' THEN
-                    action := 'waiting';
-                    detail := codeverify.describe_wait(oldest.name);
-                    more := false;
-                    RETURN NEXT;
-                    RETURN;
-                END IF;
-                IF state = 'filled' OR NOT codeverify.retire_partition(parent, oldest.partition, 'archive') THEN
-                    PERFORM codeverify.pack_partition(parent, oldest.partition);
-                    action := 'archived';
-                ELSE
-                    action := 'dropped';
-                END IF;
-            END IF;
+            PERFORM audits.archive_partition(oldest.partition);
+            action := 'archived';
         ELSE
             PERFORM codeverify.retire_partition(parent, oldest.partition, set_action);
             action := CASE set_action WHEN 'detach' THEN 'detached' ELSE 'dropped' END;

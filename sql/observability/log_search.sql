@@ -54,9 +54,7 @@ RETURNS TABLE (
     meta_json jsonb)
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER
 ROWS 100
-SET search_path = pg_catalog, pg_temp
 LANGUAGE c
 AS 'MODULE_PATHNAME', 'codeverify_search_logs';
 COMMENT ON FUNCTION observability.search_logs(text, uuid, uuid, text, timestamptz, timestamptz, jsonb, int, bigint) IS

@@ -34,12 +34,23 @@ COMMENT ON COLUMN observability.log_intake.message IS 'Text of the line.';
 COMMENT ON COLUMN observability.log_intake.meta_json IS 'What else the service says about the line, a JSON object; NULL for an empty one.';
 GRANT INSERT ON observability.log_intake TO codeverify_ingest, codeverify_service;
 
+CREATE TRIGGER log_intake_begin
+BEFORE INSERT ON observability.log_intake
+FOR EACH STATEMENT
+EXECUTE FUNCTION observability.take_log_line();
+COMMENT ON TRIGGER log_intake_begin ON observability.log_intake IS 'Asks for the permission, and has lines collected.';
+
 CREATE TRIGGER log_intake_take
 INSTEAD OF INSERT ON observability.log_intake
 FOR EACH ROW
 EXECUTE FUNCTION observability.take_log_line();
+COMMENT ON TRIGGER log_intake_take ON observability.log_intake IS 'Collects lines, and writes them into observability.logs, 1,000 at a time.';
 
-COMMENT ON TRIGGER log_intake_take ON observability.log_intake IS 'Writes what comes into observability.logs.';
+CREATE TRIGGER log_intake_end
+AFTER INSERT ON observability.log_intake
+FOR EACH STATEMENT
+EXECUTE FUNCTION observability.take_log_line();
+COMMENT ON TRIGGER log_intake_end ON observability.log_intake IS 'Writes what was collected and is left.';
 CREATE VIEW observability.open_alerts WITH (security_invoker = true) AS
 SELECT
     f.org_id,

@@ -31,6 +31,17 @@ pub fn catch<T>(work: impl FnOnce() -> T) -> Result<T, Box<Caught>> {
         .execute()
 }
 
+/// Does `work`, which has the server run functions of the extension. An error that one of them raises goes on with the
+/// code that it was raised with: on its way through the server and back pgrx forgets all codes but PostgreSQL's own.
+pub fn keeping_code<T>(work: impl FnOnce() -> T) -> T {
+    catch(work).unwrap_or_else(|mut error| {
+        if error.code.is_none() {
+            error.code = raise::code_of_last(error.message());
+        }
+        error.rethrow()
+    })
+}
+
 impl Caught {
     pub fn message(&self) -> &str {
         self.report().message()

@@ -5,7 +5,7 @@
 //! its code. So the error is raised the usual way (a panic that unwinds every Rust frame before
 //! PostgreSQL takes over) with one callback on the stack that puts the code in.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::ffi::{c_int, c_void};
 
 use pgrx::pg_sys;
@@ -16,6 +16,8 @@ use super::errors::Error;
 
 thread_local! {
     static PENDING_CODE: Cell<Option<c_int>> = const { Cell::new(None) };
+    /// Code and message of the error that was raised last.
+    static LAST: RefCell<Option<(c_int, String)>> = const { RefCell::new(None) };
 }
 
 extern "C-unwind" {
@@ -39,7 +41,9 @@ unsafe extern "C-unwind" fn set_pending_code(_argument: *mut c_void) {
 
 /// Ends the function with `error`: its message, SQLSTATE, DETAIL and HINT.
 pub fn raise(error: Error) -> ! {
-    set_code_of_next(pack_sqlstate(error.code()));
+    let code = pack_sqlstate(error.code());
+    LAST.set(Some((code, error.to_string())));
+    set_code_of_next(code);
     let mut report = ErrorReport::new(
         PgSqlErrorCode::ERRCODE_RAISE_EXCEPTION,
         error.to_string(),
@@ -78,6 +82,12 @@ pub fn warn(error: &Error) {
 /// next error would have it.
 pub(super) fn take_pending_code() -> Option<c_int> {
     PENDING_CODE.take()
+}
+
+/// The code of the error that was raised last, if that is its message.
+pub(super) fn code_of_last(message: &str) -> Option<c_int> {
+    LAST.take()
+        .and_then(|(code, raised)| (raised == message).then_some(code))
 }
 
 /// Gives the next error a code.

@@ -110,6 +110,8 @@ unsafe fn check(statement: &pg_sys::LockStmt) {
         let mut wanted: Vec<pg_sys::Oid> = PgList::<pg_sys::RangeVar>::from_pg(statement.relations)
             .iter_ptr()
             .map(|name| find(name))
+            // Of the others the server itself says that they may not be locked.
+            .filter(|relation| may_lock(*relation))
             .collect();
         // To lock a view is to lock all that it reads.
         let mut seen = HashSet::new();
@@ -126,6 +128,25 @@ unsafe fn check(statement: &pg_sys::LockStmt) {
                 wanted.extend(read_by(relation));
             }
         }
+    }
+}
+
+/// Whether the server would let the user lock it in a mode that shuts others out.
+///
+/// # Safety
+/// To be called in a transaction.
+unsafe fn may_lock(relation: pg_sys::Oid) -> bool {
+    let rights = pg_sys::ACL_UPDATE | pg_sys::ACL_DELETE | pg_sys::ACL_TRUNCATE;
+    // SAFETY: as promised by the caller. One that is gone is nobody's to lock.
+    unsafe {
+        pg_sys::SearchSysCacheExists(
+            pg_sys::SysCacheIdentifier::RELOID as i32,
+            pg_sys::Datum::from(relation),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+            pg_sys::Datum::null(),
+        ) && pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), rights.into())
+            == pg_sys::AclResult::ACLCHECK_OK
     }
 }
 

@@ -1,5 +1,6 @@
 -- Retention locks and people's keys that are changed otherwise than by the functions that record it: verification holds
 -- the tables to what the ledger says.
+\ir ../month_goes_on.sql
 BEGIN;
 SELECT * FROM no_plan();
 \ir ../two_tenants.sql

@@ -132,9 +132,15 @@ FROM tap.ailment AS a;
 SELECT matches(d.told, d.expected, d.check_name || ': ' || d.wrong) FROM tap.diagnosis AS d ORDER BY d.place;
 SELECT matches(d.told, '\*$', 'with a hint: ' || d.wrong) FROM tap.diagnosis AS d ORDER BY d.place;
 -- What these leave aside is settled by the test's own installation.
-SELECT matches(tap.diagnose(coalesce(a.cure, 'SELECT'), a.check_name), '^ok: [^*]*$', 'healthy: ' || coalesce(a.cure, a.check_name))
-FROM (SELECT DISTINCT a.check_name, a.cure FROM tap.ailment AS a WHERE a.check_name NOT IN ('signing_key', 'encryption_key') AND a.cure IS DISTINCT FROM 'DROP SCHEMA public CASCADE') AS a
+SELECT matches(tap.diagnose(a.cure, a.check_name), '^ok: [^*]*$', 'healthy: ' || a.cure)
+FROM (SELECT DISTINCT a.check_name, a.cure FROM tap.ailment AS a WHERE a.cure <> 'DROP SCHEMA public CASCADE') AS a
 ORDER BY 1;
+SELECT is(d.status || coalesce(d.hint, ''), 'ok', 'healthy: ' || d.check_name)
+FROM codeverify.doctor() AS d
+WHERE d.check_name IN (SELECT a.check_name FROM tap.ailment AS a WHERE a.cure IS NULL)
+  -- Those whose cure belongs to another of their ailments.
+  AND d.check_name NOT IN (SELECT a.check_name FROM tap.ailment AS a WHERE a.cure IS NOT NULL)
+  AND d.check_name NOT IN ('signing_key', 'encryption_key');
 
 -- A setting that names where a secret is, or what it looks like, is none.
 SELECT matches(tap.diagnose(w.wrong, 'secrets_in_settings'), '^ok', w.wrong)

@@ -40,7 +40,10 @@ SELECT is(
               security_warnings => f.function NOT IN (SELECT b.function FROM builds_statements AS b),
               oldtable => t.tgoldtable,
               newtable => t.tgnewtable) AS c
-     WHERE c.level <> 'notice'),
+     WHERE c.level <> 'notice'
+       -- From 2.8.6 on it warns of STABLE functions that call VOLATILE ones. Reading as the owner of a table changes
+       -- nothing, and is VOLATILE lest the planner does it.
+       AND c.message NOT LIKE 'routine is marked as %, but expression is %'),
     NULL,
     f.function::regprocedure::text || coalesce(' on ' || t.tgrelid::regclass::text, ''))
 FROM candidate AS f

@@ -153,6 +153,29 @@ FROM (VALUES ('{"message": "x"}', 'object'), ('"x"', 'string'), ('null', 'null')
 SELECT throws_ok(
     $$SELECT observability.ingest_logs('[{"message": "a\u0000b"}]'::jsonb)$$, '22P05', NULL,
     'a NUL character is none that jsonb has, and the server says so before');
+SELECT is(
+    observability.ingest_logs(
+        '[{"message": "as text"}, {"message": "a\u0000b"}, {"message": "as text"}, {"message": "x", "meta": {"k": "\ud800"}},'
+        ' {"message": "x", "meta": [1e200000]}, {"message": "as text", "level": "loud"}]'),
+    2::bigint, 'of JSON text the lines land that jsonb can hold');
+SELECT is(observability.ingest_logs('[{"message": "\u0000"}]'::text), 0::bigint, 'or none');
+SELECT is(observability.ingest_logs('[{"message": "as text", "meta": {"a": "b"}}]'::text), 1::bigint, 'or all');
+SELECT throws_ok(
+    format('SELECT observability.ingest_logs(%L::text)', f.entries), f.code, NULL, f.entries || ' is no batch')
+FROM (VALUES ('{"message": "x"}', 'VC100'), ('{"message": "\u0000"}', '22P05'), ('[{"message": ', '22P02'), ('', '22P02'))
+    AS f (entries, code);
+RESET SESSION AUTHORIZATION;
+SELECT bag_eq(
+    $$SELECT reason, entry FROM observability.rejected_logs WHERE org_id = tap.id('a') AND (reason = 'invalid_json' OR entry LIKE '%loud%')$$,
+    $$
+        VALUES ('invalid_json', '{"message": "a\u0000b"}'), ('invalid_json', '{"message": "x", "meta": {"k": "\ud800"}}'),
+               ('invalid_json', '{"message": "x", "meta": [1e200000]}'), ('invalid_json', '{"message": "\u0000"}'),
+               ('invalid_level', '{"level": "loud", "message": "as text"}')
+    $$,
+    'and each of the others is kept as it came');
+SELECT is((SELECT count(*) FROM observability.logs AS l WHERE l.message = 'as text'), 3::bigint, 'those that landed are there');
+DELETE FROM observability.rejected_logs AS r WHERE r.reason = 'invalid_json' OR r.entry LIKE '%loud%';
+CALL tap.act('developer', 'a', 'tap_ingest');
 SELECT throws_ok(
     format('SELECT observability.ingest_logs(%s)', f.arguments), 'VC101', 'the arrays of log lines differ in length', f.what)
 FROM (VALUES
@@ -212,6 +235,9 @@ SELECT throws_ok(
     'and raises when a line is bad');
 
 -- COPY, by way of a view.
+RESET SESSION AUTHORIZATION;
+DELETE FROM observability.rejected_logs;
+CALL tap.act('developer', 'a', 'tap_ingest');
 COPY observability.log_intake (level, message, meta_json, ts, service_id) FROM stdin;
 warn	copied	{"a": 1}	2026-01-31 12:00:00+00	\N
 \N	copied	\N	\N	\N
@@ -230,11 +256,59 @@ SELECT results_eq(
     $$,
     'lines that are copied in land, with defaults for NULL');
 CALL tap.act('developer', 'a', 'tap_ingest');
+SELECT lives_ok(
+    $$
+        INSERT INTO observability.log_intake (service_id, ts, level, message, meta_json)
+        VALUES (NULL, NULL, 'info', 'taken in', NULL),
+               (tap.id('service of b'), NULL, NULL, 'x', NULL),
+               (NULL, NULL, 'warning', 'x', NULL),
+               (NULL, now() + interval '2 days', NULL, 'x', NULL),
+               (NULL, NULL, NULL, 'x', '[]'),
+               (NULL, NULL, NULL, NULL, NULL),
+               (NULL, NULL, NULL, 'taken in', NULL)
+    $$,
+    'a bad line among good ones is no error there');
+INSERT INTO observability.log_intake (message, meta_json)
+SELECT 'many', jsonb_build_object('n', n) FROM generate_series(1, 2345) AS n;
 SELECT throws_ok(
-    $$INSERT INTO observability.log_intake (service_id, message) VALUES (tap.id('service of b'), 'x')$$, '23503', NULL,
-    'a service of another organization is refused there too');
-SELECT throws_ok(
-    $$INSERT INTO observability.log_intake (level, message) VALUES ('warning', 'x')$$, '23514', NULL, 'and a bad line');
+    $$INSERT INTO observability.log_intake (message) SELECT 'lost ' || 1 / (1500 - n) FROM generate_series(1, 2000) AS n$$,
+    '22012', NULL, 'a statement that fails takes its lines along');
+INSERT INTO observability.log_intake (message) VALUES ('after it');
+-- A statement within another has its own lines.
+CREATE FUNCTION pg_temp.take_in(what text)
+RETURNS text
+LANGUAGE plpgsql
+AS $function$
+BEGIN
+    INSERT INTO observability.log_intake (message) SELECT what || ' ' || 1 / n FROM generate_series(-1, 1, 2) AS n;
+    BEGIN
+        INSERT INTO observability.log_intake (message) SELECT what || ' ' || 1 / n FROM generate_series(-1, 1) AS n;
+    EXCEPTION WHEN division_by_zero THEN
+        NULL;
+    END;
+    RETURN 'outer';
+END
+$function$;
+INSERT INTO observability.log_intake (message) SELECT pg_temp.take_in('inner') FROM generate_series(1, 3);
+RESET SESSION AUTHORIZATION;
+SELECT bag_eq(
+    'SELECT reason FROM observability.rejected_logs',
+    ARRAY['unknown_service', 'invalid_level', 'ts_in_future', 'invalid_meta', 'no_message'],
+    'it is kept with its reason');
+SELECT results_eq(
+    $$
+        SELECT message, count(*)
+        FROM observability.logs
+        WHERE message ~ '^(taken in|many|lost|after it|inner|outer)'
+        GROUP BY message
+        ORDER BY message
+    $$,
+    $$VALUES ('after it', 1::bigint), ('inner -1', 3), ('inner 1', 3), ('many', 2345), ('outer', 3), ('taken in', 2)$$,
+    'every good line is there once');
+SELECT is(
+    (SELECT sum((l.meta_json ->> 'n')::int) FROM observability.logs AS l WHERE l.message = 'many'), 2345 * 2346 / 2::bigint,
+    'with what it says');
+CALL tap.act('developer', 'a', 'tap_ingest');
 SELECT throws_ok('SELECT FROM observability.log_intake', '42501', NULL, 'nothing is read from it');
 CALL tap.act('viewer', 'a', 'tap_ingest');
 SELECT throws_ok(

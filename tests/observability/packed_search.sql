@@ -175,5 +175,14 @@ SELECT is_empty(
     $$SELECT FROM observability.search_logs(before_id => current_setting('tap.packed')::bigint)$$,
     'a packed line of another organization is no place to go on from');
 
+-- What cannot be read is not passed over.
+RESET SESSION AUTHORIZATION;
+UPDATE codeverify.packed_segments SET content = 'damaged' WHERE org_id = tap.id('a');
+CALL tap.act('viewer', 'a');
+SELECT throws_ok(
+    'SELECT FROM observability.search_logs(max_rows => 1000)', 'VC105', NULL, 'a damaged segment is an error of its own');
+SELECT is(
+    (SELECT count(*) FROM observability.search_logs(max_rows => 10)), 10::bigint, 'for who reads that far');
+
 SELECT * FROM finish();
 ROLLBACK;

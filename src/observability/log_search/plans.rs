@@ -8,6 +8,7 @@ use pgrx::pg_sys::{self, Datum};
 use pgrx::spi::Spi;
 
 use super::statements::Parameter;
+use crate::codeverify::caught::keeping_code;
 
 /// Enough for the partitions of a month in a few shapes; who searches more prepares anew.
 const MOST: usize = 256;
@@ -103,13 +104,15 @@ pub fn run(statement: &str, planning: Planning, values: &Values) -> Rows {
     let plan = kept_plan(statement, planning);
     // SAFETY: the plan was made for parameters of these types; the server copies neither array, and writes to none.
     unsafe {
-        let code = pg_sys::SPI_execute_plan(
-            plan,
-            values.values.as_ptr().cast_mut(),
-            values.nulls.as_ptr(),
-            true,
-            0,
-        );
+        let code = keeping_code(|| {
+            pg_sys::SPI_execute_plan(
+                plan,
+                values.values.as_ptr().cast_mut(),
+                values.nulls.as_ptr(),
+                true,
+                0,
+            )
+        });
         if let Err(error) = Spi::check_status(code) {
             pgrx::error!("{error}");
         }

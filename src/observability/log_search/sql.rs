@@ -10,6 +10,7 @@ use super::find::{find, Wanted};
 use super::partitions;
 use super::plans::Rows;
 use crate::codeverify::errors::Error;
+use crate::codeverify::owner::as_owner;
 use crate::codeverify::raise::or_raise;
 use crate::tenancy::context;
 use crate::tenancy::permission::Permission;
@@ -122,8 +123,9 @@ unsafe fn answer(call: FunctionCallInfo, wanted: &Wanted) {
 #[pg_guard]
 pub unsafe extern "C-unwind" fn codeverify_search_logs(call: FunctionCallInfo) -> Datum {
     let tenant = or_raise(context::require_permission(Permission::Read));
+    let wanted = Arguments(call).wanted(tenant, 0, SCAN_LIMIT);
     // SAFETY: the call is that of the SQL declaration.
-    unsafe { answer(call, &Arguments(call).wanted(tenant, 0, SCAN_LIMIT)) };
+    as_owner(|| unsafe { answer(call, &wanted) });
     Datum::null()
 }
 

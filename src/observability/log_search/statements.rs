@@ -103,7 +103,7 @@ impl Shape {
             }
             Step::Glance => format!(
                 "SELECT pg_catalog.count(*), pg_catalog.count(*) FILTER (WHERE {filter}) \
-                 FROM (SELECT l.message, l.meta_json {source} {NEWEST_FIRST} LIMIT {limit}) AS l"
+                 FROM (SELECT l.message, l.meta_json {source} ORDER BY l.ts DESC LIMIT {limit}) AS l"
             ),
             // The limit keeps the planner from reading the newest lines one by one, hoping to find enough soon.
             Step::Indexed => format!(
