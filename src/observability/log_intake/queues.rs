@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(queues.take(1), ['a', 'b']);
         assert_eq!(queues.add(1, 'c', 1), (1, 1));
         assert_eq!(queues.close(1), ['c']);
-        assert_eq!(queues.take(1), []);
+        assert!(queues.take(1).is_empty());
     }
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
         queues.open(4);
         queues.add(4, 'z', 1);
         queues.open(1);
-        assert_eq!(queues.close(1), []);
-        assert_eq!(queues.take(1), []);
+        assert!(queues.close(1).is_empty());
+        assert!(queues.take(1).is_empty());
     }
 }
