@@ -145,7 +145,7 @@ unsafe fn may_lock(relation: pg_sys::Oid) -> bool {
             pg_sys::Datum::null(),
             pg_sys::Datum::null(),
             pg_sys::Datum::null(),
-        ) && pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), rights.into())
+        ) && pg_sys::pg_class_aclcheck(relation, pg_sys::GetUserId(), rights as pg_sys::AclMode)
             == pg_sys::AclResult::ACLCHECK_OK
     }
 }
