@@ -36,7 +36,9 @@ struct Line {
 
 impl Line {
     fn size(&self) -> usize {
-        self.message.as_ref().map_or(0, String::len) + self.meta.as_ref().map_or(0, Vec::len)
+        let texts = [&self.level, &self.message];
+        let text: usize = texts.into_iter().flatten().map(String::len).sum();
+        text + self.meta.as_ref().map_or(0, Vec::len)
     }
 
     /// # Safety
