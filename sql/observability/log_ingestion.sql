@@ -94,12 +94,13 @@ BEGIN
             pg_catalog."left"(
                 coalesce(
                     entries -> (j.place - 1)::int,
+                    -- What is left out here would be cut off below, and a jsonb does not hold any text.
                     pg_catalog.jsonb_build_object(
                         'service_id', j.service_id,
                         'environment_id', j.environment_id,
                         'ts', j.ts,
-                        'level', j.level,
-                        'message', j.message,
+                        'level', pg_catalog."left"(j.level, 10000),
+                        'message', pg_catalog."left"(j.message, 10000),
                         'meta', j.meta))::text,
                 10000)
         FROM judged AS j

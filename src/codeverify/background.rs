@@ -7,6 +7,7 @@ use pgrx::pg_sys;
 
 use super::owner::as_owner;
 use super::query::run_script;
+use super::user_lock::{self, Purpose};
 
 /// What the database's owner, who need not be a superuser, could set for it so that other code runs here or what runs
 /// gets something else to do: ALTER DATABASE ... SET holds for background processes too.
@@ -67,25 +68,18 @@ pub enum Hold {
     Removal,
 }
 
-/// Locks the extension, as DROP EXTENSION does, until the transaction ends. Whoever works with the tables unasked takes
-/// the lock before any of theirs, and so does whoever drops them all: their orders never meet.
+/// Keeps the extension from being removed, or removes it alone, until the transaction ends. Whoever works with the tables
+/// unasked takes the lock before any of theirs, and so does whoever drops them all: their orders never meet. It is not
+/// the lock of DROP EXTENSION, which anybody may wait for before the server looks at his rights, with everybody who
+/// works here behind him.
 pub fn hold_extension(hold: Hold) {
     let lock = match hold {
-        Hold::Use => pg_sys::AccessShareLock,
-        Hold::Removal => pg_sys::AccessExclusiveLock,
+        Hold::Use => pg_sys::ShareLock,
+        Hold::Removal => pg_sys::ExclusiveLock,
     };
-    // SAFETY: a look-up by a 'static name in a transaction; what is not there is not locked.
-    unsafe {
-        let extension = pg_sys::get_extension_oid(c"codeverify".as_ptr(), true);
-        if extension != pg_sys::InvalidOid {
-            pg_sys::LockDatabaseObject(
-                pg_sys::ExtensionRelationId,
-                extension,
-                0,
-                lock as pg_sys::LOCKMODE,
-            );
-        }
-    }
+    let tag = user_lock::tag(Purpose::Extension, 0);
+    // SAFETY: the tag lives during the call, which copies it; waiting can be cancelled.
+    unsafe { pg_sys::LockAcquire(&tag, lock as pg_sys::LOCKMODE, false, false) };
 }
 
 /// Does all of a transaction's work as codeverify_owner, with what triggers had put off until its commit: that would

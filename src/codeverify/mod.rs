@@ -34,4 +34,5 @@ pub mod time;
 pub mod told;
 pub mod transaction;
 pub mod unlogged_statement;
+pub mod user_lock;
 pub mod worker;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Who authenticates and goes on working meets who deletes the user, the organization or the service behind the key or
 session: one waits for the other, and neither fails with a deadlock. So do uninstall() and the processes that write
-behind."""
+behind. Maintenance goes on beside those who bring entries to the ledger."""
 
 import hashlib
 import random
@@ -138,6 +138,20 @@ class LockOrder(unittest.TestCase):
                         other.execute(statement, (getattr(self, value),))
                         other.execute("COMMIT")
                     self.client.execute("COMMIT")
+
+    def test_maintenance_runs_while_entries_are_brought(self):
+        """Those who bring entries wait for each other, and for nobody else."""
+        self.client.execute("RESET ROLE")
+        self.client.execute("BEGIN")
+        entry_id = support.value(self.client, "SELECT audits.append('lock', 'lock.tried', '{}')")
+        entry = support.value(self.client, "SELECT e::text FROM audits.audit_log AS e WHERE e.id = %s", entry_id)
+        self.client.execute("ROLLBACK")
+        self.client.execute("BEGIN")
+        self.client.execute(
+            "INSERT INTO audits.audit_log SELECT (e.entry).* FROM (SELECT %s::audits.audit_log AS entry) AS e", (entry,))
+        rows = self.superuser.execute("SELECT action FROM codeverify.maintain('observability.logs')").fetchall()
+        self.client.execute("ROLLBACK")
+        self.assertNotIn(("skipped",), rows)
 
 
 if __name__ == "__main__":

@@ -355,6 +355,10 @@ class Preloaded(ByTheMinute):
             eventually(lambda: support.value(
                 connection, "SELECT EXISTS (SELECT FROM pg_stat_activity "
                 "WHERE datname = %s AND backend_type = 'codeverify writer' AND wait_event = 'PgSleep')", OTHER), "it flushes")
+            # Nobody else comes to stand in line, with all that writes behind him.
+            with support.connect(OTHER, options="-c role=codeverify_tenant -c lock_timeout=1s") as anybody:
+                with self.assertRaises(support.psycopg.errors.InsufficientPrivilege):
+                    anybody.execute("DROP EXTENSION codeverify")
             errors = []
 
             def remove():

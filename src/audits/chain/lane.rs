@@ -14,14 +14,12 @@ use crate::codeverify::index_lookup::Table;
 use crate::codeverify::owner::{as_owner, has_role, OWNER_ROLE};
 use crate::codeverify::query::update;
 use crate::codeverify::server::backend_number;
+use crate::codeverify::user_lock::{self, Purpose};
 use crate::tenancy::sql::to_datum;
 
 /// Locks are in shared memory, some 6,400 of them by default and for all sessions. A transaction that needs
 /// more lanes than this keeps other writers away altogether.
 const MOST_LANE_LOCKS: usize = 1_000;
-
-/// The turn of those that bring entries, beside the lanes of the platform's ledger.
-const ARRIVALS: u16 = u16::MAX;
 
 /// How many lanes a backend keeps in mind from one transaction to the next.
 const MOST_KNOWN: usize = 1_000;
@@ -98,7 +96,7 @@ fn wait_for_turn() {
     if unsafe { pg_sys::IsLogicalWorker() } {
         return;
     }
-    acquire(&tag(None, ARRIVALS), true);
+    acquire(&user_lock::tag(Purpose::Arrivals, 0), true);
 }
 
 /// The row that the trigger returns to the partition is the lane's new last entry.
@@ -183,7 +181,7 @@ fn lock_table_instead() -> bool {
 
 /// Takes the lock of a lane until the (sub)transaction ends; without waiting it may fail.
 fn lock(ledger: Ledger, lane: i32, wait: bool) -> bool {
-    acquire(&tag(ledger, lane as u16), wait)
+    acquire(&tag(ledger, lane), wait)
 }
 
 fn acquire(tag: &pg_sys::LOCKTAG, wait: bool) -> bool {
@@ -195,25 +193,17 @@ fn acquire(tag: &pg_sys::LOCKTAG, wait: bool) -> bool {
 /// Gives back a lane that was just taken and to which nothing was written.
 fn unlock(ledger: Ledger, lane: i32) {
     // SAFETY: the tag lives during the call.
-    unsafe { pg_sys::LockRelease(&tag(ledger, lane as u16), LANE_LOCK, false) };
+    unsafe { pg_sys::LockRelease(&tag(ledger, lane), LANE_LOCK, false) };
 }
 
 const LANE_LOCK: pg_sys::LOCKMODE = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
 
-/// What a lane is to the lock manager.
-fn tag(ledger: Ledger, lane: u16) -> pg_sys::LOCKTAG {
+/// What a lane is to the lock manager: one that nobody can hold without writing to it.
+fn tag(ledger: Ledger, lane: i32) -> pg_sys::LOCKTAG {
     let (high, low) = ledger.unwrap_or_default().as_u64_pair();
-    // Organizations whose ids collide here share locks, which is slower and no worse. USERLOCK is a kind of
-    // lock that no SQL function takes, so that nobody can hold a lane without writing to it.
-    pg_sys::LOCKTAG {
-        // SAFETY: set once when the backend starts.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: (high ^ (high >> 32)) as u32,
-        locktag_field3: (low ^ (low >> 32)) as u32,
-        locktag_field4: lane,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
-        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-    }
+    // Organizations whose ids collide here share locks, which is slower and no worse.
+    let fold = |half: u64| u64::from((half ^ (half >> 32)) as u32);
+    user_lock::tag_of_lane(fold(high) << 32 | fold(low), lane as u8)
 }
 
 /// Makes sure that audits.lanes knows the lane.

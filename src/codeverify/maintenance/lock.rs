@@ -2,8 +2,7 @@
 
 use pgrx::pg_sys;
 
-/// Tells it from other user locks of the database; the ledger's lanes have smaller numbers.
-const PURPOSE: u16 = u16::MAX;
+use crate::codeverify::user_lock::{self, Purpose};
 
 /// For how long a lock is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,15 +31,7 @@ pub fn release() {
     unsafe { pg_sys::LockRelease(&tag(), pg_sys::ExclusiveLock as pg_sys::LOCKMODE, true) };
 }
 
-/// USERLOCK is a kind of lock that no SQL function takes, so that nobody can stop maintenance by holding it.
+/// One that nobody can hold to stop maintenance.
 fn tag() -> pg_sys::LOCKTAG {
-    pg_sys::LOCKTAG {
-        // SAFETY: set once when the process connects.
-        locktag_field1: unsafe { pg_sys::MyDatabaseId }.to_u32(),
-        locktag_field2: 0,
-        locktag_field3: 0,
-        locktag_field4: PURPOSE,
-        locktag_type: pg_sys::LockTagType::LOCKTAG_USERLOCK as u8,
-        locktag_lockmethodid: pg_sys::USER_LOCKMETHOD as u8,
-    }
+    user_lock::tag(Purpose::Maintenance, 0)
 }

@@ -1,5 +1,5 @@
-//! What statements have collected and not handed on yet. One may run within another, and one that failed leaves what
-//! it had behind, which nobody may take for their own.
+//! What statements have collected and not handed on yet. One may run within another, and what one that failed had is
+//! nobody's.
 
 /// A queue for each statement that is running, the innermost last.
 pub struct Queues<T>(Vec<Queue<T>>);
@@ -26,8 +26,7 @@ impl<T> Queues<T> {
     }
 
     /// Adds an item to what the statement has, and says how many these are and how large they are together.
-    pub fn add(&mut self, subtransaction: u32, item: T, size: usize) -> (usize, usize) {
-        self.drop_abandoned(subtransaction);
+    pub fn add(&mut self, item: T, size: usize) -> (usize, usize) {
         self.0.last_mut().map_or((0, 0), |queue| {
             queue.items.push(item);
             queue.size += size;
@@ -36,8 +35,7 @@ impl<T> Queues<T> {
     }
 
     /// What the statement has collected, which is handed on.
-    pub fn take(&mut self, subtransaction: u32) -> Vec<T> {
-        self.drop_abandoned(subtransaction);
+    pub fn take(&mut self) -> Vec<T> {
         self.0.last_mut().map_or_else(Vec::new, |queue| {
             queue.size = 0;
             std::mem::take(&mut queue.items)
@@ -45,8 +43,8 @@ impl<T> Queues<T> {
     }
 
     /// The statement is over.
-    pub fn close(&mut self, subtransaction: u32) -> Vec<T> {
-        let rest = self.take(subtransaction);
+    pub fn close(&mut self) -> Vec<T> {
+        let rest = self.take();
         self.0.pop();
         rest
     }
@@ -56,15 +54,9 @@ impl<T> Queues<T> {
         self.0.clear();
     }
 
-    /// A statement that failed has ended its subtransaction, so the one that runs now is another.
-    fn drop_abandoned(&mut self, subtransaction: u32) {
-        while self
-            .0
-            .last()
-            .is_some_and(|queue| queue.subtransaction != subtransaction)
-        {
-            self.0.pop();
-        }
+    /// A subtransaction is rolled back, and with it all that began later and within it.
+    pub fn roll_back(&mut self, subtransaction: u32) {
+        self.0.retain(|queue| queue.subtransaction < subtransaction);
     }
 }
 
@@ -76,43 +68,42 @@ mod tests {
     fn a_statement_gets_what_it_has_collected() {
         let mut queues = Queues::new();
         queues.open(1);
-        assert_eq!(queues.add(1, 'a', 10), (1, 10));
-        assert_eq!(queues.add(1, 'b', 5), (2, 15));
-        assert_eq!(queues.take(1), ['a', 'b']);
-        assert_eq!(queues.add(1, 'c', 1), (1, 1));
-        assert_eq!(queues.close(1), ['c']);
-        assert!(queues.take(1).is_empty());
+        assert_eq!(queues.add('a', 10), (1, 10));
+        assert_eq!(queues.add('b', 5), (2, 15));
+        assert_eq!(queues.take(), ['a', 'b']);
+        assert_eq!(queues.add('c', 1), (1, 1));
+        assert_eq!(queues.close(), ['c']);
+        assert!(queues.take().is_empty());
     }
 
     #[test]
     fn one_within_another_has_its_own() {
         let mut queues = Queues::new();
         queues.open(1);
-        queues.add(1, 'a', 1);
+        queues.add('a', 1);
         queues.open(1);
-        queues.add(1, 'x', 1);
-        assert_eq!(queues.close(1), ['x']);
-        queues.add(1, 'b', 1);
-        assert_eq!(queues.close(1), ['a', 'b']);
+        queues.add('x', 1);
+        assert_eq!(queues.close(), ['x']);
+        queues.add('b', 1);
+        assert_eq!(queues.close(), ['a', 'b']);
     }
 
     #[test]
-    fn what_a_failed_one_leaves_behind_is_nobodys() {
+    fn what_a_failed_one_had_is_nobodys() {
         let mut queues = Queues::new();
         queues.open(1);
-        queues.add(1, 'a', 1);
-        // In a subtransaction that is rolled back.
-        queues.open(2);
-        queues.add(2, 'x', 1);
-        queues.add(1, 'b', 1);
-        queues.open(3);
-        queues.add(3, 'y', 1);
-        assert_eq!(queues.close(1), ['a', 'b']);
-        // Also before one that runs within no other.
-        queues.open(4);
-        queues.add(4, 'z', 1);
-        queues.open(1);
-        assert!(queues.close(1).is_empty());
-        assert!(queues.take(1).is_empty());
+        queues.add('a', 1);
+        for failed in 2..1_000 {
+            queues.open(failed);
+            queues.add('x', 1);
+            // One within it, of a subtransaction that has been committed.
+            queues.open(failed + 1_000);
+            queues.add('y', 1);
+            queues.roll_back(failed);
+            assert_eq!(queues.0.len(), 1, "it keeps no memory");
+        }
+        queues.add('b', 1);
+        assert_eq!(queues.close(), ['a', 'b']);
+        assert!(queues.take().is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The trigger function of the view; its declaration and comment are in sql/observability/log_ingestion.sql.
 
 use std::cell::{Cell, RefCell};
+use std::ffi::c_void;
 
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::pg_sys::{self, Datum, FunctionCallInfo};
@@ -35,7 +36,9 @@ struct Line {
 
 impl Line {
     fn size(&self) -> usize {
-        self.message.as_ref().map_or(0, String::len) + self.meta.as_ref().map_or(0, Vec::len)
+        let texts = [&self.level, &self.message];
+        let text: usize = texts.into_iter().flatten().map(String::len).sum();
+        text + self.meta.as_ref().map_or(0, Vec::len)
     }
 
     /// # Safety
@@ -73,6 +76,20 @@ impl Line {
 thread_local! {
     static COLLECTED: RefCell<Queues<Line>> = const { RefCell::new(Queues::new()) };
     static IS_WATCHING: Cell<bool> = const { Cell::new(false) };
+    static FOLLOWS_SUBTRANSACTIONS: Cell<bool> = const { Cell::new(false) };
+}
+
+/// From now on what a statement that fails has collected goes with it.
+fn watch() {
+    if !FOLLOWS_SUBTRANSACTIONS.replace(true) {
+        // SAFETY: registered once for the life of the process, with a function that never fails.
+        unsafe {
+            pg_sys::RegisterSubXactCallback(Some(end_subtransaction), std::ptr::null_mut());
+        }
+    }
+    if !IS_WATCHING.replace(true) {
+        transaction::at_end(forget);
+    }
 }
 
 /// Called in the middle of the transaction's end, where nothing may fail.
@@ -83,6 +100,22 @@ fn forget() {
             collected.clear();
         }
     });
+}
+
+/// As for `forget`. A transaction may roll back any number of statements: without this it would keep the lines of all.
+unsafe extern "C-unwind" fn end_subtransaction(
+    event: pg_sys::SubXactEvent::Type,
+    subtransaction: pg_sys::SubTransactionId,
+    _parent: pg_sys::SubTransactionId,
+    _argument: *mut c_void,
+) {
+    if event == pg_sys::SubXactEvent::SUBXACT_EVENT_ABORT_SUB {
+        COLLECTED.with(|collected| {
+            if let Ok(mut collected) = collected.try_borrow_mut() {
+                collected.roll_back(subtransaction);
+            }
+        });
+    }
 }
 
 /// Writes lines into the organization in context, and those that are not good beside them.
@@ -146,27 +179,24 @@ pub unsafe extern "C-unwind" fn codeverify_take_log_line(call: FunctionCallInfo)
         }
         &*context.cast::<pg_sys::TriggerData>()
     };
-    // SAFETY: reads the number of the current subtransaction.
-    let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
     if data.tg_event & pg_sys::TRIGGER_EVENT_ROW == 0 {
         if data.tg_event & pg_sys::TRIGGER_EVENT_TIMINGMASK == pg_sys::TRIGGER_EVENT_BEFORE {
             or_raise(context::require_permission(Permission::Write));
-            if !IS_WATCHING.replace(true) {
-                transaction::at_end(forget);
-            }
+            watch();
+            // SAFETY: reads the number of the current subtransaction.
+            let subtransaction = unsafe { pg_sys::GetCurrentSubTransactionId() };
             COLLECTED.with_borrow_mut(|collected| collected.open(subtransaction));
         } else {
-            store(COLLECTED.with_borrow_mut(|collected| collected.close(subtransaction)));
+            store(COLLECTED.with_borrow_mut(|collected| collected.close()));
         }
         return Datum::null();
     }
     // SAFETY: nobody but the owner may create a trigger with this function, and does so for the view.
     let line = unsafe { Line::read(data.tg_trigtuple, (*data.tg_relation).rd_att) };
     let size = line.size();
-    let (lines, size) =
-        COLLECTED.with_borrow_mut(|collected| collected.add(subtransaction, line, size));
+    let (lines, size) = COLLECTED.with_borrow_mut(|collected| collected.add(line, size));
     if lines >= BATCH || size >= BATCH_SIZE {
-        store(COLLECTED.with_borrow_mut(|collected| collected.take(subtransaction)));
+        store(COLLECTED.with_borrow_mut(|collected| collected.take()));
     }
     Datum::from(data.tg_trigtuple)
 }

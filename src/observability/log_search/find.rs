@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use pgrx::pg_sys::{self, Datum};
-use pgrx::{direct_function_call, direct_function_call_as_datum, FromDatum, IntoDatum, Spi};
+use pgrx::{direct_function_call, direct_function_call_as_datum, IntoDatum, Spi};
 use uuid::Uuid;
 
 use super::partitions::{self, Held, Known};
@@ -316,8 +316,7 @@ impl<F: FnMut(&Rows, usize)> Search<F> {
             ts: rows.number(0, 1)?,
             id: rows.number(0, 2)?,
             place: rows.number(0, 3)?,
-            // SAFETY: the fourth column is a text.
-            time: unsafe { String::from_datum(rows.get(0, 4)?, false) }?,
+            time: rows.text(0, 4)?,
         })
     }
 

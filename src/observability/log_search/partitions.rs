@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use std::ffi::{c_char, CStr};
 use std::rc::Rc;
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Datum};
 
+use super::plans::{run, Planning, Values};
+use super::statements::Parameter;
 use crate::codeverify::changes::{generation, watch};
 use crate::codeverify::partitions::bounds;
-use crate::codeverify::query::select;
 
 const SHARE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
@@ -67,7 +68,7 @@ thread_local! {
     static KNOWN: RefCell<(u64, All)> = RefCell::default();
 }
 
-/// What the catalogs say of a partition that is held; None when it is gone.
+/// What the catalogs say of a partition that is held; None when it is gone. To be called while SPI is connected.
 pub fn know(partition: pg_sys::Oid) -> Option<Rc<Known>> {
     let now = generation();
     let known = KNOWN.with_borrow_mut(|(then, known)| {
@@ -85,45 +86,48 @@ pub fn know(partition: pg_sys::Oid) -> Option<Rc<Known>> {
     })
 }
 
+/// What [`Known`] is made of.
+const CATALOGS: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, t.relname), \
+            coalesce(pg_catalog.bool_or(i.words), false), \
+            coalesce(pg_catalog.bool_or(i.meta), false), \
+            coalesce(pg_catalog.bool_or(i.ordered), false) \
+     FROM pg_catalog.pg_class AS t \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+     LEFT JOIN LATERAL ( \
+         SELECT CASE \
+                    WHEN m.amname = 'gin' AND i.indkey[0] = 0 \
+                    THEN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) \
+                         = 'to_tsvector(''simple''::regconfig, \"left\"(message, 100000))' \
+                END AS words, \
+                m.amname = 'gin' AND a.attname = 'meta_json' AS meta, \
+                m.amname = 'btree' AND a.attname = 'org_id' AND b.attname = 'ts' AS ordered \
+         FROM pg_catalog.pg_index AS i \
+         JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_am AS m ON m.oid = c.relam \
+         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+         LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[1] \
+         WHERE i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL \
+     ) AS i ON true \
+     WHERE t.oid = $13 \
+     GROUP BY n.nspname, t.relname";
+
+/// By the catalogs as they are now, and not as the search sees lines: a transaction may have an older snapshot than the
+/// partition, and what is kept is for those that come after it.
 fn read(partition: pg_sys::Oid) -> Option<Known> {
-    select(
-        "SELECT pg_catalog.format('%I.%I', n.nspname, t.relname), \
-                coalesce(pg_catalog.bool_or(i.words), false), \
-                coalesce(pg_catalog.bool_or(i.meta), false), \
-                coalesce(pg_catalog.bool_or(i.ordered), false) \
-         FROM pg_catalog.pg_class AS t \
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
-         LEFT JOIN LATERAL ( \
-             SELECT CASE \
-                        WHEN m.amname = 'gin' AND i.indkey[0] = 0 \
-                        THEN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) \
-                             = 'to_tsvector(''simple''::regconfig, \"left\"(message, 100000))' \
-                    END AS words, \
-                    m.amname = 'gin' AND a.attname = 'meta_json' AS meta, \
-                    m.amname = 'btree' AND a.attname = 'org_id' AND b.attname = 'ts' AS ordered \
-             FROM pg_catalog.pg_index AS i \
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_am AS m ON m.oid = c.relam \
-             LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
-             LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[1] \
-             WHERE i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL \
-         ) AS i ON true \
-         WHERE t.oid = $1 \
-         GROUP BY n.nspname, t.relname",
-        &[partition.into()],
-        |rows| {
-            if rows.is_empty() {
-                return Ok(None);
-            }
-            let row = rows.first();
-            Ok(row.get::<String>(1)?.map(|name| Known {
-                name,
-                has_words: row.get(2).ok().flatten().unwrap_or(false),
-                has_meta: row.get(3).ok().flatten().unwrap_or(false),
-                is_ordered: row.get(4).ok().flatten().unwrap_or(false),
-            }))
-        },
-    )
+    let mut values = Values::new();
+    values.set(Parameter::Partition, Some(Datum::from(partition)));
+    // SAFETY: given back below; after an error the (sub)transaction's end does it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let rows = run(CATALOGS, Planning::Once, &values);
+    // SAFETY: as above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    let is_set = |column| rows.get(0, column).is_some_and(|value| value.value() != 0);
+    Some(Known {
+        name: rows.text(0, 1)?,
+        has_words: is_set(2),
+        has_meta: is_set(3),
+        is_ordered: is_set(4),
+    })
 }
 
 /// Whether no partition of any table was ever packed, which spares a search the question.

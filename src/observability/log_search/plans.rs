@@ -6,6 +6,7 @@ use std::ffi::{c_char, c_int, CString};
 
 use pgrx::pg_sys::{self, Datum};
 use pgrx::spi::Spi;
+use pgrx::FromDatum;
 
 use super::statements::Parameter;
 use crate::codeverify::caught::keeping_code;
@@ -62,6 +63,7 @@ const TYPES: [pg_sys::Oid; Parameter::COUNT] = [
     pg_sys::INT8OID,
     pg_sys::INT8OID,
     pg_sys::INT8OID,
+    pg_sys::OIDOID,
 ];
 
 /// Rows that a statement has found, until the connection to SPI ends.
@@ -91,6 +93,12 @@ impl Rows {
             )
         };
         (!is_null).then_some(value)
+    }
+
+    /// The same for a text.
+    pub fn text(&self, row: usize, column: usize) -> Option<String> {
+        // SAFETY: the statement says that the column is a text.
+        unsafe { String::from_datum(self.get(row, column)?, false) }
     }
 
     /// The same for a bigint or a timestamptz.

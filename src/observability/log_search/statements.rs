@@ -22,10 +22,12 @@ pub enum Parameter {
     MaxRows,
     /// How many lines are read at most.
     Limit,
+    /// A partition, where the catalogs are asked about it.
+    Partition,
 }
 
 impl Parameter {
-    pub const COUNT: usize = Parameter::Limit as usize + 1;
+    pub const COUNT: usize = Parameter::Partition as usize + 1;
 
     pub fn place(self) -> usize {
         self as usize
@@ -290,6 +292,7 @@ mod tests {
         assert_eq!(Parameter::Terms.place(), 6);
         assert_eq!(Parameter::BeforeId.place(), 9);
         assert_eq!(Parameter::Limit.place(), 11);
-        assert_eq!(Parameter::COUNT, 12);
+        assert_eq!(Parameter::Partition.place(), 12);
+        assert_eq!(Parameter::COUNT, 13);
     }
 }
