@@ -14,6 +14,7 @@ use crate::codeverify::query::select;
 const SHARE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
 /// Those that can have lines of a time.
+#[derive(PartialEq, Eq)]
 pub struct Held {
     /// With their bounds.
     pub partitions: Vec<(pg_sys::Oid, i64, i64)>,
@@ -25,11 +26,23 @@ pub struct Held {
 /// table between when it is found and when it is read.
 pub fn hold(since: i64, until: i64) -> Held {
     let table = number_of(c"observability", c"logs");
-    // SAFETY: with the lock none is dropped before it is locked itself. The table is partitioned by ts.
-    let all = unsafe {
-        pg_sys::LockRelationOid(table, SHARE);
-        bounds::list_by(table, false)
-    };
+    // SAFETY: a lock as any query of the table takes.
+    unsafe { pg_sys::LockRelationOid(table, SHARE) };
+    let mut held = hold_listed(table, since, until);
+    // Whoever gives DEFAULT's lines a partition of their own keeps this waiting for DEFAULT. With the lock on that, what
+    // is there now stays: until then, what was found may have been outdated while it was waited for.
+    loop {
+        let now = hold_listed(table, since, until);
+        if now == held {
+            return held;
+        }
+        held = now;
+    }
+}
+
+fn hold_listed(table: pg_sys::Oid, since: i64, until: i64) -> Held {
+    // SAFETY: the table is partitioned by ts. With its lock none is dropped before it is locked itself.
+    let all = unsafe { bounds::list_by(table, false) };
     let mut held = Held {
         partitions: Vec::with_capacity(all.len()),
         other: table,
