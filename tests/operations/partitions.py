@@ -18,6 +18,11 @@ DUE = "SELECT target, action, detail FROM codeverify.maintain('partitions') WHER
 
 
 class Making(unittest.TestCase):
+    SEARCHES = {
+        "search_logs": "SELECT count(*) FROM observability.find_logs(%s, NULL, NULL, NULL, NULL, %s, %s, NULL, 100, NULL, 100000)",
+        "log_volume": "SELECT sum(lines)::int FROM observability.count_logs(%s, %s, %s, '1 day')",
+    }
+
     @classmethod
     def setUpClass(cls):
         support.create_database(DATABASE)
@@ -59,9 +64,7 @@ class Making(unittest.TestCase):
 
     def test_a_search_meanwhile(self):
         """It finds the lines that get a partition while it waits for DEFAULT, which they leave."""
-        words = {"search_logs": "SELECT count(*) FROM observability.find_logs(%s, NULL, NULL, NULL, NULL, %s, %s, NULL, 100, NULL, 100000)",
-                 "log_volume": "SELECT sum(lines)::int FROM observability.count_logs(%s, %s, %s, '1 day')"}
-        for at, (name, statement) in enumerate(words.items()):
+        for at, (name, statement) in enumerate(self.SEARCHES.items()):
             day = f"2024-03-{7 + at:02}"
             with self.subTest(name), support.connect(DATABASE) as maker, support.connect(DATABASE) as reader:
                 self.superuser.execute(
@@ -80,6 +83,27 @@ class Making(unittest.TestCase):
                 self.assertEqual(found, [5])
                 # Or there would be a gap since then.
                 self.superuser.execute(f"DROP TABLE observability.logs_{day.replace('-', '_')}")
+
+    def test_a_search_by_an_older_snapshot(self):
+        """For it the lines are still in DEFAULT; and what it has seen is not what its session goes by later."""
+        search = (self.SEARCHES["search_logs"], (self.tenant.org_id, "2024-04-01", "2024-04-02"))
+        self.superuser.execute(
+            "INSERT INTO observability.logs (org_id, ts, message) SELECT %s, '2024-04-01 12:00+00', 'line' FROM generate_series(1, 5)",
+            (self.tenant.org_id,))
+        with support.connect(DATABASE) as reader:
+            for has_written in (False, True):
+                with self.subTest(has_written=has_written):
+                    reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                    reader.execute("SELECT pg_current_xact_id()" if has_written else "SELECT FROM tenancy.organizations")
+                    self.superuser.execute("SELECT codeverify.make_partition('observability.logs', 'day', '2024-04-01 00:00+00')")
+                    self.assertEqual(reader.execute(*search).fetchone()[0], 5)
+                    reader.execute("COMMIT")
+                    self.assertEqual(reader.execute(*search).fetchone()[0], 5)
+                    with self.superuser.transaction():
+                        self.superuser.execute("ALTER TABLE observability.logs DETACH PARTITION observability.logs_2024_04_01")
+                        self.superuser.execute("INSERT INTO observability.logs SELECT * FROM observability.logs_2024_04_01")
+                        self.superuser.execute("DROP TABLE observability.logs_2024_04_01")
+        self.superuser.execute("DELETE FROM observability.logs_default")
 
     def wait_until_it_waits(self, pid):
         for _ in range(1000):

@@ -1,15 +1,18 @@
 //! The partitions of observability.logs: held against being packed, and what can be known of them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{c_char, CStr};
 use std::rc::Rc;
 
-use pgrx::pg_sys;
+use pgrx::pg_sys::{self, Datum};
+use pgrx::FromDatum;
 
+use super::plans::{run, Planning, Values};
+use super::statements::{Parameter, KNOWN_OF_PARTITION, PARTITIONS};
 use crate::codeverify::changes::{generation, watch};
 use crate::codeverify::partitions::bounds;
-use crate::codeverify::query::select;
+use crate::codeverify::transaction::reads_what_is_committed;
 
 const SHARE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
@@ -61,6 +64,23 @@ fn hold_listed(table: pg_sys::Oid, since: i64, until: i64) -> Held {
     held
 }
 
+impl Held {
+    /// Without the partitions that are newer than the snapshot: for it, their lines are still where they were before, in
+    /// DEFAULT. To be called with SPI connected.
+    pub fn seen(mut self) -> Held {
+        if reads_what_is_committed() {
+            return self;
+        }
+        let rows = run(PARTITIONS, Planning::Once, &Values::new());
+        let seen: HashSet<i64> = (0..rows.count())
+            .filter_map(|row| rows.number(row, 1))
+            .collect();
+        self.partitions
+            .retain(|(partition, ..)| seen.contains(&i64::from(partition.to_u32())));
+        self
+    }
+}
+
 /// What the catalogs say of a partition.
 pub struct Known {
     /// Its name, quoted.
@@ -80,7 +100,7 @@ thread_local! {
     static KNOWN: RefCell<(u64, All)> = RefCell::default();
 }
 
-/// What the catalogs say of a partition that is held; None when it is gone.
+/// What the catalogs say of a partition that is held; None when it is gone. To be called with SPI connected.
 pub fn know(partition: pg_sys::Oid) -> Option<Rc<Known>> {
     let now = generation();
     let known = KNOWN.with_borrow_mut(|(then, known)| {
@@ -98,45 +118,26 @@ pub fn know(partition: pg_sys::Oid) -> Option<Rc<Known>> {
     })
 }
 
+/// As the catalogs are now: what an older snapshot of the transaction has of them would be known to its session for ever.
 fn read(partition: pg_sys::Oid) -> Option<Known> {
-    select(
-        "SELECT pg_catalog.format('%I.%I', n.nspname, t.relname), \
-                coalesce(pg_catalog.bool_or(i.words), false), \
-                coalesce(pg_catalog.bool_or(i.meta), false), \
-                coalesce(pg_catalog.bool_or(i.ordered), false) \
-         FROM pg_catalog.pg_class AS t \
-         JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
-         LEFT JOIN LATERAL ( \
-             SELECT CASE \
-                        WHEN m.amname = 'gin' AND i.indkey[0] = 0 \
-                        THEN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) \
-                             = 'to_tsvector(''simple''::regconfig, \"left\"(message, 100000))' \
-                    END AS words, \
-                    m.amname = 'gin' AND a.attname = 'meta_json' AS meta, \
-                    m.amname = 'btree' AND a.attname = 'org_id' AND b.attname = 'ts' AS ordered \
-             FROM pg_catalog.pg_index AS i \
-             JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
-             JOIN pg_catalog.pg_am AS m ON m.oid = c.relam \
-             LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
-             LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[1] \
-             WHERE i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL \
-         ) AS i ON true \
-         WHERE t.oid = $1 \
-         GROUP BY n.nspname, t.relname",
-        &[partition.into()],
-        |rows| {
-            if rows.is_empty() {
-                return Ok(None);
-            }
-            let row = rows.first();
-            Ok(row.get::<String>(1)?.map(|name| Known {
-                name,
-                has_words: row.get(2).ok().flatten().unwrap_or(false),
-                has_meta: row.get(3).ok().flatten().unwrap_or(false),
-                is_ordered: row.get(4).ok().flatten().unwrap_or(false),
-            }))
-        },
-    )
+    let mut values = Values::new();
+    let number = i64::from(partition.to_u32());
+    values.set(Parameter::Relation, Some(Datum::from(number)));
+    // SAFETY: given back below; after an error the (sub)transaction's end does it.
+    unsafe { pg_sys::PushActiveSnapshot(pg_sys::GetLatestSnapshot()) };
+    let rows = run(KNOWN_OF_PARTITION, Planning::Once, &values);
+    // SAFETY: as above.
+    unsafe { pg_sys::PopActiveSnapshot() };
+    // SAFETY: the first column is a text, the others are booleans.
+    unsafe {
+        let is = |column| rows.get(0, column).is_some_and(|value| value.value() != 0);
+        Some(Known {
+            name: String::from_datum(rows.get(0, 1)?, false)?,
+            has_words: is(2),
+            has_meta: is(3),
+            is_ordered: is(4),
+        })
+    }
 }
 
 /// Whether no partition of any table was ever packed, which spares a search the question.

@@ -62,6 +62,7 @@ const TYPES: [pg_sys::Oid; Parameter::COUNT] = [
     pg_sys::INT8OID,
     pg_sys::INT8OID,
     pg_sys::INT8OID,
+    pg_sys::INT8OID,
 ];
 
 /// Rows that a statement has found, until the connection to SPI ends.

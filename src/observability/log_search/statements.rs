@@ -22,10 +22,12 @@ pub enum Parameter {
     MaxRows,
     /// How many lines are read at most.
     Limit,
+    /// The number of a partition.
+    Relation,
 }
 
 impl Parameter {
-    pub const COUNT: usize = Parameter::Limit as usize + 1;
+    pub const COUNT: usize = Parameter::Relation as usize + 1;
 
     pub fn place(self) -> usize {
         self as usize
@@ -193,6 +195,36 @@ pub const PACKED_PERIODS: &str = "SELECT DISTINCT s.period_start, s.period_end \
        AND s.max_ts >= $2 \
        AND s.min_ts < $3";
 
+/// The partitions that there are for a snapshot.
+pub const PARTITIONS: &str = "SELECT i.inhrelid::bigint \
+     FROM pg_catalog.pg_inherits AS i \
+     WHERE i.inhparent = 'observability.logs'::pg_catalog.regclass";
+
+/// What is known of a partition: its name, and which indexes it has.
+pub const KNOWN_OF_PARTITION: &str = "SELECT pg_catalog.format('%I.%I', n.nspname, t.relname), \
+        coalesce(pg_catalog.bool_or(i.words), false), \
+        coalesce(pg_catalog.bool_or(i.meta), false), \
+        coalesce(pg_catalog.bool_or(i.ordered), false) \
+     FROM pg_catalog.pg_class AS t \
+     JOIN pg_catalog.pg_namespace AS n ON n.oid = t.relnamespace \
+     LEFT JOIN LATERAL ( \
+         SELECT CASE \
+                    WHEN m.amname = 'gin' AND i.indkey[0] = 0 \
+                    THEN pg_catalog.pg_get_indexdef(i.indexrelid, 1, false) \
+                         = 'to_tsvector(''simple''::regconfig, \"left\"(message, 100000))' \
+                END AS words, \
+                m.amname = 'gin' AND a.attname = 'meta_json' AS meta, \
+                m.amname = 'btree' AND a.attname = 'org_id' AND b.attname = 'ts' AS ordered \
+         FROM pg_catalog.pg_index AS i \
+         JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid \
+         JOIN pg_catalog.pg_am AS m ON m.oid = c.relam \
+         LEFT JOIN pg_catalog.pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = i.indkey[0] \
+         LEFT JOIN pg_catalog.pg_attribute AS b ON b.attrelid = i.indrelid AND b.attnum = i.indkey[1] \
+         WHERE i.indrelid = t.oid AND i.indisvalid AND i.indpred IS NULL \
+     ) AS i ON true \
+     WHERE t.oid = $13::pg_catalog.oid \
+     GROUP BY n.nspname, t.relname";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -290,6 +322,7 @@ mod tests {
         assert_eq!(Parameter::Terms.place(), 6);
         assert_eq!(Parameter::BeforeId.place(), 9);
         assert_eq!(Parameter::Limit.place(), 11);
-        assert_eq!(Parameter::COUNT, 12);
+        assert_eq!(Parameter::Relation.place(), 12);
+        assert_eq!(Parameter::COUNT, 13);
     }
 }
