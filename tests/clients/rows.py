@@ -295,8 +295,6 @@ def rows(tenant):
         ("providers.usage_metrics", {
             "id": uuid4(), "user_id": user, "provider": "openai", "model": "m", "date": date(2024, 2, 1), "period": "month",
             "requests_count": 2**40, "tokens_input": 2**40, "tokens_output": 0, "cost_usd": Decimal("0.000000125")}),
-        ("codeverify.metric_changes", {
-            "relation": "providers.usage_metrics", "subject_id": user, "date": date(2024, 2, 29)}),
         ("providers.cost_alerts", {
             "id": uuid4(), "user_id": user, "alert_type": "monthly_90", "threshold_percentage": 90,
             "triggered_at": EARLIER, "acknowledged": True, "acknowledged_at": NOW}),
