@@ -2,7 +2,7 @@
 -- one partition, since planning them anew would take longer than most of them.
 
 COMMENT ON FUNCTION observability.hold_logs(timestamptz, timestamptz) IS
-    'Keeps the partitions of observability.logs that have lines from "since" on and before "until" from leaving the table until the transaction ends, between when they are found and when they are read.';
+    'Keeps the partitions of observability.logs that have lines from "since" on and before "until" from leaving the table until the transaction ends, and DEFAULT from being relieved of lines, between when they are found and when they are read.';
 
 CREATE FUNCTION observability.find_logs(
     tenant uuid,

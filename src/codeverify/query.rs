@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ffi::{c_char, c_int, CStr, CString};
 use std::rc::Rc;
 
 use pgrx::datum::DatumWithOid;
 use pgrx::pg_sys::panic::ErrorReportable;
 use pgrx::spi::{OwnedPreparedStatement, Result, SpiTupleTable};
-use pgrx::{FromDatum, IntoDatum, PgOid, Spi};
+use pgrx::{pg_sys, FromDatum, IntoDatum, PgOid, Spi};
 
 thread_local! {
     static PLANS: RefCell<HashMap<&'static str, Rc<OwnedPreparedStatement>>> = RefCell::new(HashMap::new());
+    static PLANS_AS_SEEN: RefCell<HashMap<&'static str, pg_sys::SPIPlanPtr>> = RefCell::default();
 }
 
 /// Runs a read-only query once and hands its rows to `read`. It assigns no transaction id.
@@ -26,6 +28,59 @@ pub fn select<R>(
         client.select(&*plan, None, arguments).and_then(read)
     })
     .unwrap_or_report()
+}
+
+/// Like [`select`], by the snapshot of the statement that asks. Once the transaction has written, [`select`] takes one of its
+/// own, for which rows may be elsewhere than for the statement: it would have them twice, or not at all.
+pub fn select_as_seen<R>(
+    sql: &'static str,
+    arguments: &[DatumWithOid],
+    read: impl FnOnce(SpiTupleTable) -> Result<R>,
+) -> R {
+    let (mut values, nulls): (Vec<_>, Vec<_>) = arguments
+        .iter()
+        .map(|argument| match argument.datum() {
+            Some(value) => (value.sans_lifetime(), b' ' as c_char),
+            None => (pg_sys::Datum::null(), b'n' as c_char),
+        })
+        .unzip();
+    Spi::connect(|client| {
+        // SAFETY: connected to SPI; the portal copies the arguments, which are of the types that the plan was made for.
+        let name = unsafe {
+            let portal = pg_sys::SPI_cursor_open(
+                std::ptr::null(),
+                kept_plan_as_seen(sql, arguments),
+                values.as_mut_ptr(),
+                nulls.as_ptr(),
+                true,
+            );
+            CStr::from_ptr((*portal).name)
+                .to_string_lossy()
+                .into_owned()
+        };
+        client
+            .find_cursor(&name)?
+            .fetch(std::ffi::c_long::MAX)
+            .and_then(read)
+    })
+    .unwrap_or_report()
+}
+
+/// To be called while SPI is connected.
+fn kept_plan_as_seen(sql: &'static str, arguments: &[DatumWithOid]) -> pg_sys::SPIPlanPtr {
+    if let Some(plan) = PLANS_AS_SEEN.with_borrow(|plans| plans.get(sql).copied()) {
+        return plan;
+    }
+    let text = CString::new(sql).unwrap_or_default();
+    let mut types: Vec<pg_sys::Oid> = arguments.iter().map(DatumWithOid::oid).collect();
+    // SAFETY: connected to SPI; a query that is not understood is an error, so there is a plan to keep.
+    let plan = unsafe {
+        let plan = pg_sys::SPI_prepare(text.as_ptr(), types.len() as c_int, types.as_mut_ptr());
+        pg_sys::SPI_keepplan(plan);
+        plan
+    };
+    PLANS_AS_SEEN.with_borrow_mut(|plans| plans.insert(sql, plan));
+    plan
 }
 
 /// The first column of the first row; None for no row or NULL.

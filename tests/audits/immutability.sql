@@ -164,6 +164,9 @@ CREATE TABLE elsewhere.split (LIKE audits.audit_log INCLUDING DEFAULTS INCLUDING
 CREATE TABLE elsewhere.split_1 PARTITION OF elsewhere.split FOR VALUES FROM ('2001-03-01 00:00+00') TO ('2001-03-15 00:00+00');
 ALTER TABLE audits.audit_log ATTACH PARTITION elsewhere.split FOR VALUES FROM ('2001-03-01 00:00+00') TO ('2001-04-01 00:00+00');
 CREATE TABLE elsewhere.split_2 PARTITION OF elsewhere.split FOR VALUES FROM ('2001-03-15 00:00+00') TO ('2001-04-01 00:00+00');
+-- One that comes with its schema, in the same command.
+CREATE SCHEMA together
+CREATE TABLE audit_log_2001_04 PARTITION OF audits.audit_log FOR VALUES FROM ('2001-04-01 00:00+00') TO ('2001-05-01 00:00+00');
 SELECT is_empty('SELECT codeverify.list_unguarded()', 'all of them have the triggers');
 SELECT is(tap.attempt(format('%s %s', a.command, t.relid)), 'VC053', format('%s %s', a.command, t.relid))
 FROM pg_partition_tree('audits.audit_log') AS t
@@ -187,7 +190,7 @@ SELECT is_empty(
         SELECT v.table_name
         FROM tenancy.coverage AS v
         WHERE v.is_partition
-          AND v.schema_name IN ('audits', 'elsewhere')
+          AND v.schema_name IN ('audits', 'elsewhere', 'together')
           AND NOT (v.row_security AND v.forced AND v.restrictive_policy)
     $$,
     'row security is forced on all, with the policy of the table');

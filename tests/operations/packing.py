@@ -185,6 +185,38 @@ class Locks(Base):
                 support.value(connection, f"SELECT count(*) FROM ({EVERYTHING}) AS e"),
                 sum(number % 3 != 1 for number in range(1, lines + 1)))
 
+    def test_writing_readers(self):
+        """What is packed while a statement runs is not packed for it, also in a transaction that has written."""
+        reader, other = self.connect(), self.connect()
+        other.execute(
+            "INSERT INTO observability.logs (org_id, ts, message) SELECT md5('0')::uuid, '2024-01-01 12:00+00', 'late' FROM generate_series(1, 10)")
+        lines = support.value(other, COUNTED)
+        reader.execute("BEGIN")
+        reader.execute("SELECT pg_current_xact_id()")
+        other.execute("SELECT pg_advisory_lock(1)")
+        found = []
+        thread = threading.Thread(target=lambda: found.append(support.value(
+            reader,
+            """
+                WITH live AS MATERIALIZED (
+                    SELECT count(*) AS lines FROM observability.logs WHERE org_id = md5('0')::uuid AND ts >= '2024-01-01' AND ts < '2024-01-02'),
+                gate AS MATERIALIZED (SELECT l.lines FROM live AS l, pg_advisory_xact_lock(l.lines * 0 + 1))
+                SELECT g.lines + p.lines
+                FROM gate AS g
+                CROSS JOIN LATERAL (
+                    SELECT coalesce(sum(c.lines), 0)::int AS lines
+                    FROM codeverify.count_packed_logs(
+                        md5('0')::uuid, '2024-01-01', '2024-01-02', interval '1 day' * (g.lines * 0 + 1), NULL, NULL, NULL) AS c) AS p
+            """)))
+        thread.start()
+        while not support.value(
+                other, "SELECT EXISTS (SELECT FROM pg_locks WHERE pid = %s AND NOT granted)", reader.info.backend_pid):
+            time.sleep(0.02)
+        other.execute(PACK)
+        other.execute("SELECT pg_advisory_unlock(1)")
+        thread.join()
+        self.assertEqual(found, [lines])
+
     def dump_and_restore(self, lines):
         with tempfile.TemporaryDirectory() as folder:
             dump = Path(folder) / "dump"

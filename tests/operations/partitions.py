@@ -1,11 +1,16 @@
 #!/usr/bin/env python3
 """Partitions that are made while others write and read: an open writer does not stop them, an open reader of DEFAULT
-only the sets that it reads, and rows that arrive in DEFAULT meanwhile are neither lost nor doubled."""
+only the sets that it reads, a search finds the lines that leave DEFAULT, and rows that arrive there meanwhile are
+neither lost nor doubled."""
 
+import contextlib
 import threading
+import time
 import unittest
 
 import ledger_support as support
+
+import psycopg
 
 DATABASE = "cv_partitions"
 TOMORROW = "SELECT set_config('codeverify.clock', (now() + %s * interval '1 day')::text, false)"
@@ -13,6 +18,11 @@ DUE = "SELECT target, action, detail FROM codeverify.maintain('partitions') WHER
 
 
 class Making(unittest.TestCase):
+    SEARCHES = {
+        "search_logs": "SELECT count(*) FROM observability.find_logs(%s, NULL, NULL, NULL, NULL, %s, %s, NULL, 100, NULL, 100000)",
+        "log_volume": "SELECT sum(lines)::int FROM observability.count_logs(%s, %s, %s, '1 day')",
+    }
+
     @classmethod
     def setUpClass(cls):
         support.create_database(DATABASE)
@@ -52,6 +62,56 @@ class Making(unittest.TestCase):
             reader.execute("COMMIT")
         self.assertEqual({row[1] for row in self.maintain(2)}, {"made"})
 
+    def test_a_search_meanwhile(self):
+        """It finds the lines that get a partition while it waits for DEFAULT, which they leave."""
+        for at, (name, statement) in enumerate(self.SEARCHES.items()):
+            day = f"2024-03-{7 + at:02}"
+            with self.subTest(name), support.connect(DATABASE) as maker, support.connect(DATABASE) as reader:
+                self.superuser.execute(
+                    "INSERT INTO observability.logs (org_id, ts, message) SELECT %s, %s::timestamptz, 'line' FROM generate_series(1, 5)",
+                    (self.tenant.org_id, f"{day} 12:00+00"))
+                self.assertEqual(support.value(reader, statement, self.tenant.org_id, day, f"{day} 23:00"), 5)
+                maker.execute("BEGIN")
+                maker.execute("SELECT codeverify.make_partition('observability.logs', 'day', %s)", (f"{day} 00:00+00",))
+                found = []
+                search = threading.Thread(
+                    target=lambda: found.append(support.value(reader, statement, self.tenant.org_id, day, f"{day} 23:00")))
+                search.start()
+                self.wait_until_it_waits(reader.info.backend_pid)
+                maker.execute("COMMIT")
+                search.join()
+                self.assertEqual(found, [5])
+                # Or there would be a gap since then.
+                self.superuser.execute(f"DROP TABLE observability.logs_{day.replace('-', '_')}")
+
+    def test_a_search_by_an_older_snapshot(self):
+        """For it the lines are still in DEFAULT; and what it has seen is not what its session goes by later."""
+        search = (self.SEARCHES["search_logs"], (self.tenant.org_id, "2024-04-01", "2024-04-02"))
+        self.superuser.execute(
+            "INSERT INTO observability.logs (org_id, ts, message) SELECT %s, '2024-04-01 12:00+00', 'line' FROM generate_series(1, 5)",
+            (self.tenant.org_id,))
+        with support.connect(DATABASE) as reader:
+            for has_written in (False, True):
+                with self.subTest(has_written=has_written):
+                    reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+                    reader.execute("SELECT pg_current_xact_id()" if has_written else "SELECT FROM tenancy.organizations")
+                    self.superuser.execute("SELECT codeverify.make_partition('observability.logs', 'day', '2024-04-01 00:00+00')")
+                    self.assertEqual(reader.execute(*search).fetchone()[0], 5)
+                    reader.execute("COMMIT")
+                    self.assertEqual(reader.execute(*search).fetchone()[0], 5)
+                    with self.superuser.transaction():
+                        self.superuser.execute("ALTER TABLE observability.logs DETACH PARTITION observability.logs_2024_04_01")
+                        self.superuser.execute("INSERT INTO observability.logs SELECT * FROM observability.logs_2024_04_01")
+                        self.superuser.execute("DROP TABLE observability.logs_2024_04_01")
+        self.superuser.execute("DELETE FROM observability.logs_default")
+
+    def wait_until_it_waits(self, pid):
+        for _ in range(1000):
+            if support.value(self.superuser, "SELECT wait_event_type = 'Lock' FROM pg_stat_activity WHERE pid = %s", pid):
+                return
+            time.sleep(0.01)
+        self.fail("the search does not wait for DEFAULT")
+
     def test_rows_that_come_meanwhile(self):
         before = self.count()
         written = []
@@ -60,9 +120,11 @@ class Making(unittest.TestCase):
         def write():
             with support.connect(DATABASE) as writer:
                 while not stop.is_set():
-                    # Of days that have no partition yet.
-                    self.insert(writer, 17 + len(written) % 3, 20)
-                    written.append(20)
+                    # Of days that have no partition yet. Who has waited for DEFAULT while one was made is refused: the
+                    # server had chosen DEFAULT before, and repeating it finds the partition.
+                    with contextlib.suppress(psycopg.errors.CheckViolation):
+                        self.insert(writer, 17 + len(written) % 3, 20)
+                        written.append(20)
 
         threads = [threading.Thread(target=write) for _ in range(2)]
         for thread in threads:

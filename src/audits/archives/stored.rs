@@ -8,7 +8,7 @@ use super::entry::{self, ArchivedEntry, Run};
 use crate::audits::encoding::Hash;
 use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 use crate::codeverify::segment;
 use crate::tenancy::sql::to_datum;
 
@@ -84,7 +84,7 @@ pub fn find_segments(scope: Scope) -> Vec<SegmentPlace> {
         Scope::Ledger(org_id) => (false, org_id),
     };
     as_owner(|| {
-        select(
+        select_as_seen(
             "SELECT s.id, s.archive_id, s.org_id, s.min_ts, s.max_ts \
              FROM audits.archive_segments AS s \
              JOIN audits.archives AS a ON a.id = s.archive_id \
@@ -122,7 +122,7 @@ pub fn find_segments_of(
     last_seq: i64,
 ) -> Vec<Uuid> {
     as_owner(|| {
-        select(
+        select_as_seen(
             "SELECT s.id \
              FROM audits.archive_segments AS s \
              CROSS JOIN LATERAL unnest(s.lanes, s.first_seqs, s.last_seqs) AS r (lane, first_seq, last_seq) \
@@ -149,7 +149,7 @@ pub fn find_segments_of(
 /// The segments that may have the entry with an id, of one organization's ledger or of all, and have not been pruned.
 pub fn find_segments_with(id: i64, organization: Option<Uuid>) -> Vec<Uuid> {
     as_owner(|| {
-        select(
+        select_as_seen(
             "SELECT s.id \
              FROM audits.archive_segments AS s \
              WHERE s.min_id <= $1 AND s.max_id >= $1 \
@@ -172,7 +172,7 @@ pub fn read_segment(id: Uuid, with_content: bool) -> Option<StoredSegment> {
     in_scratch_memory(|| {
         let arguments: [DatumWithOid; 2] = [to_datum(id).into(), with_content.into()];
         as_owner(|| {
-            select(
+            select_as_seen(
                 "SELECT array_to_string(s.lanes, ','), array_to_string(s.first_seqs, ','), \
                         array_to_string(s.last_seqs, ','), s.signatures, \
                         CASE WHEN $2 THEN s.content END, (s.content IS NULL)::int \

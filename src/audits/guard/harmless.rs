@@ -48,7 +48,8 @@ pub unsafe fn is_harmless(statement: *mut pg_sys::Node) -> bool {
     }
 }
 
-/// Whether the command adds a partition to a table, which must then be guarded.
+/// Whether the command adds a partition to a table, which must then be guarded, or may do so: what CREATE SCHEMA makes in
+/// the schema is a part of that command.
 ///
 /// # Safety
 /// `statement` is a parse tree.
@@ -63,6 +64,9 @@ pub unsafe fn adds_partition(statement: *mut pg_sys::Node) -> bool {
                 (*statement.cast::<pg_sys::AlterTableStmt>()).cmds,
             )
             .any(|command| (*command).subtype == Action::AT_AttachPartition),
+            NodeTag::T_CreateSchemaStmt => !(*statement.cast::<pg_sys::CreateSchemaStmt>())
+                .schemaElts
+                .is_null(),
             _ => false,
         }
     }

@@ -6,7 +6,7 @@ use super::block::Block;
 use crate::audits::archives::datum::Row;
 use crate::codeverify::errors::Error;
 use crate::codeverify::memory::in_scratch_memory;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 use crate::codeverify::segment::Column;
 use crate::tenancy::sql::to_datum;
 
@@ -41,7 +41,7 @@ pub fn read_block(id: Uuid) -> Result<Block, Error> {
 
 fn read(id: Uuid) -> Option<Stored> {
     in_scratch_memory(|| {
-        select(
+        select_as_seen(
             "SELECT s.org_id, s.row_count, s.columns::text, s.content \
              FROM codeverify.packed_segments AS s \
              WHERE s.id = $1",

@@ -65,6 +65,7 @@ pub fn find(wanted: &Wanted, tell: impl FnMut(&Rows, usize)) {
         nest_level
     };
     Spi::connect(|_| {
+        let held = held.seen();
         if let Some(mut search) = Search::new(wanted, tell) {
             search.run(&held);
         }

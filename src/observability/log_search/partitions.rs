@@ -1,20 +1,22 @@
 //! The partitions of observability.logs: held against being packed, and what can be known of them.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{c_char, CStr};
 use std::rc::Rc;
 
 use pgrx::pg_sys::{self, Datum};
 
 use super::plans::{run, Planning, Values};
-use super::statements::Parameter;
+use super::statements::{Parameter, PARTITIONS};
 use crate::codeverify::changes::{generation, watch};
 use crate::codeverify::partitions::bounds;
+use crate::codeverify::transaction::reads_what_is_committed;
 
 const SHARE: pg_sys::LOCKMODE = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
 
 /// Those that can have lines of a time.
+#[derive(PartialEq, Eq)]
 pub struct Held {
     /// With their bounds.
     pub partitions: Vec<(pg_sys::Oid, i64, i64)>,
@@ -26,11 +28,23 @@ pub struct Held {
 /// table between when it is found and when it is read.
 pub fn hold(since: i64, until: i64) -> Held {
     let table = number_of(c"observability", c"logs");
-    // SAFETY: with the lock none is dropped before it is locked itself. The table is partitioned by ts.
-    let all = unsafe {
-        pg_sys::LockRelationOid(table, SHARE);
-        bounds::list_by(table, false)
-    };
+    // SAFETY: a lock as any query of the table takes.
+    unsafe { pg_sys::LockRelationOid(table, SHARE) };
+    let mut held = hold_listed(table, since, until);
+    // Whoever gives DEFAULT's lines a partition of their own keeps this waiting for DEFAULT. With the lock on that, what
+    // is there now stays: until then, what was found may have been outdated while it was waited for.
+    loop {
+        let now = hold_listed(table, since, until);
+        if now == held {
+            return held;
+        }
+        held = now;
+    }
+}
+
+fn hold_listed(table: pg_sys::Oid, since: i64, until: i64) -> Held {
+    // SAFETY: the table is partitioned by ts. With its lock none is dropped before it is locked itself.
+    let all = unsafe { bounds::list_by(table, false) };
     let mut held = Held {
         partitions: Vec::with_capacity(all.len()),
         other: table,
@@ -47,6 +61,23 @@ pub fn hold(since: i64, until: i64) -> Held {
         unsafe { pg_sys::LockRelationOid(partition.table, SHARE) };
     }
     held
+}
+
+impl Held {
+    /// Without the partitions that are newer than the snapshot: for it, their lines are still where they were before, in
+    /// DEFAULT. To be called with SPI connected.
+    pub fn seen(mut self) -> Held {
+        if reads_what_is_committed() {
+            return self;
+        }
+        let rows = run(PARTITIONS, Planning::Once, &Values::new());
+        let seen: HashSet<i64> = (0..rows.count())
+            .filter_map(|row| rows.number(row, 1))
+            .collect();
+        self.partitions
+            .retain(|(partition, ..)| seen.contains(&i64::from(partition.to_u32())));
+        self
+    }
 }
 
 /// What the catalogs say of a partition.

@@ -195,6 +195,11 @@ pub const PACKED_PERIODS: &str = "SELECT DISTINCT s.period_start, s.period_end \
        AND s.max_ts >= $2 \
        AND s.min_ts < $3";
 
+/// The partitions that there are for a snapshot.
+pub const PARTITIONS: &str = "SELECT i.inhrelid::bigint \
+     FROM pg_catalog.pg_inherits AS i \
+     WHERE i.inhparent = 'observability.logs'::pg_catalog.regclass";
+
 #[cfg(test)]
 mod tests {
     use super::*;

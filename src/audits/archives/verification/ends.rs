@@ -8,13 +8,13 @@ use crate::audits::archives::stored::Scope;
 use crate::audits::encoding::Hash;
 use crate::audits::verification::verdict::Verdict;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 use crate::tenancy::sql::to_datum;
 
 /// The ends of the archived part of a ledger's lanes: of those that have one, by lane, with seq and signature.
 fn archived_ends(org_id: Option<Uuid>) -> Vec<(i32, i64, Option<Hash>)> {
     as_owner(|| {
-        select(
+        select_as_seen(
             "SELECT lane, archived_seq, archived_signature FROM audits.lanes \
              WHERE (org_id = $1 OR $1 IS NULL AND org_id IS NULL) AND archived_seq > 0 \
              ORDER BY lane",
@@ -90,7 +90,7 @@ impl Verifier<'_> {
             Scope::Ledger(org_id) => (false, org_id),
         };
         let vanished = as_owner(|| {
-            select(
+            select_as_seen(
                 "SELECT l.org_id, l.lane, l.archived_seq \
                  FROM audits.lanes AS l \
                  WHERE l.archived_seq > 0 \

@@ -9,7 +9,7 @@ use crate::audits::archives::datum::Row;
 use crate::audits::archives::reading;
 use crate::audits::archives::stored::{Scope, Span};
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 
 /// What the ledger itself says of the archives.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Records {
     pub(super) fn find(archives: &[Archive]) -> Records {
         let mut records = Records::default();
         let live = as_owner(|| {
-            select(
+            select_as_seen(
                 "SELECT e.action, e.resource_id, e.payload ->> 'root' \
                  FROM audits.audit_log AS e \
                  WHERE e.org_id IS NULL \

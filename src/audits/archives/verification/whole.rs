@@ -11,7 +11,7 @@ use crate::audits::checkpoints::tree::Edge;
 use crate::audits::verification::verdict::{Finding, Verdict};
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 use crate::tenancy::sql::to_datum;
 
 /// What the table audits.archives says of one of them.
@@ -83,7 +83,7 @@ struct Contents {
 impl Contents {
     fn of(archive: Uuid) -> Contents {
         let segments: Vec<Uuid> = as_owner(|| {
-            select(
+            select_as_seen(
                 "SELECT s.id FROM audits.archive_segments AS s WHERE s.archive_id = $1 ORDER BY s.place",
                 &[to_datum(archive).into()],
                 |mut rows| {
@@ -113,7 +113,7 @@ impl Contents {
 
 pub(super) fn find_archives() -> Vec<Archive> {
     as_owner(|| {
-        select(
+        select_as_seen(
             "SELECT a.id, a.partition_name, a.entries, a.segments::bigint, a.root, (a.pruned_at IS NOT NULL)::int \
              FROM audits.archives AS a \
              ORDER BY a.until_ts, a.id",

@@ -12,7 +12,7 @@ use crate::codeverify::errors::Error;
 use crate::codeverify::interrupts::check_for_interrupts;
 use crate::codeverify::memory::in_scratch_memory;
 use crate::codeverify::owner::as_owner;
-use crate::codeverify::query::select;
+use crate::codeverify::query::select_as_seen;
 use crate::codeverify::raise::or_raise;
 use crate::tenancy::sql::to_datum;
 
@@ -67,7 +67,7 @@ impl<'a> Candidates<'a> {
         ];
         let page: Vec<(Candidate, bool)> = in_scratch_memory(|| {
             as_owner(|| {
-                select(
+                select_as_seen(
                     "SELECT s.id, s.max_ts, CASE WHEN $7 THEN s.words END \
                      FROM codeverify.packed_segments AS s \
                      WHERE s.org_id = $1 \
